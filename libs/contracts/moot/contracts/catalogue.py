@@ -1,0 +1,50 @@
+"""Which type name is which event, and how old shapes become today's."""
+
+from collections.abc import Callable
+from typing import Any, get_args
+
+from moot.contracts.access import AccessEvent
+from moot.contracts.deliveries import DeliveryEvent
+from moot.contracts.subjects import Category
+from moot.contracts.topic_events import TopicEvent
+
+Event = TopicEvent | DeliveryEvent | AccessEvent
+
+EVENTS_BY_CATEGORY: dict[Category, tuple[type[Event], ...]] = {
+    "topic": get_args(TopicEvent),
+    "delivery": get_args(DeliveryEvent),
+    "access": get_args(AccessEvent),
+}
+
+EVENTS: dict[str, type[Event]] = {
+    event.type: event for events in EVENTS_BY_CATEGORY.values() for event in events
+}
+
+Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
+
+UPCASTERS: dict[str, tuple[str, Upcaster]] = {}
+"""Old type name → (newer type name, pure function from its data to the newer data)."""
+
+
+class UnknownEventTypeError(Exception):
+    """The event's type isn't in the catalogue of this version of the code."""
+
+
+def upcast(type_name: str, data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Bring data of an old type to the newest one; data of a current type stays as it is."""
+    while type_name in UPCASTERS:
+        type_name, change = UPCASTERS[type_name]
+        data = change(data)
+    return type_name, data
+
+
+def decode_event(type_name: str, data: dict[str, Any]) -> Event:
+    """Return the event, upcast and validated.
+
+    Raises UnknownEventTypeError, or pydantic's ValidationError when it breaks its contract.
+    """
+    type_name, data = upcast(type_name, data)
+    event = EVENTS.get(type_name)
+    if event is None:
+        raise UnknownEventTypeError(type_name)
+    return event.model_validate(data)

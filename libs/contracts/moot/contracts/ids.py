@@ -1,0 +1,40 @@
+"""Identifiers, and how those that are derived are derived.
+
+Ids of our own are 32 lower-case hex digits. Agent ids are safe tokens that an admin chose.
+"""
+
+import re
+from typing import Annotated, NewType
+from uuid import UUID, uuid5
+
+from pydantic import StringConstraints
+
+TopicId = NewType("TopicId", str)
+EventId = NewType("EventId", str)
+CommandId = NewType("CommandId", str)
+AgentId = NewType("AgentId", str)
+KeyId = NewType("KeyId", str)
+QueueId = NewType("QueueId", str)
+Position = NewType("Position", int)
+"""An event's JetStream stream sequence, from 1; 0 is "before everything"."""
+
+HEX_ID = r"^[0-9a-f]{32}$"
+SAFE_TOKEN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"  # noqa: S105 a pattern, not a secret
+
+SafeAgentId = Annotated[AgentId, StringConstraints(pattern=SAFE_TOKEN)]
+
+_NAMESPACE = UUID("6f0a3f1e-6d1b-5b57-9f43-8c3c1f8f6d55")
+"""Never changes: every derived id in every Chronicle hangs on it."""
+
+
+def derived_id(*parts: str) -> str:
+    """Return the UUIDv5 of `parts`, as 32 hex digits. The same parts give the same id, for ever."""
+    return uuid5(_NAMESPACE, "\x1f".join(parts)).hex
+
+
+def is_hex_id(text: str) -> bool:
+    return re.fullmatch(HEX_ID[1:-1], text) is not None
+
+
+def is_safe_token(text: str) -> bool:
+    return re.fullmatch(SAFE_TOKEN[1:-1], text) is not None

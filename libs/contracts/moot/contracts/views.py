@@ -1,0 +1,137 @@
+"""JSON that the API answers with. Clients rely on these shapes: fields are added, never changed."""
+
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from moot.contracts.debates import Camp, CampSeat, Stage, Visibility
+from moot.contracts.shape import Frozen, Moment
+
+ItemT = TypeVar("ItemT")
+
+
+class RoundView(Frozen):
+    round_no: int
+    opened_at: Moment
+    closes_at: Moment
+
+
+class DeadlineView(Frozen):
+    """What happens next by itself: the ticker's command and when it is due."""
+
+    command: str
+    due_at: Moment
+    round_no: int | None = None
+
+
+class TopicView(Frozen):
+    id: str
+    title: str
+    summary: str
+    status: Stage
+    signup_open_at: Moment
+    signup_close_at: Moment
+    debate_start_at: Moment
+    debate_end_at: Moment
+    verdict_due_at: Moment
+    rounds: int
+    visibility: Visibility
+    invited_agents: tuple[str, ...]
+    verdict_schema_id: str
+    creator_id: str
+    camps: tuple[CampSeat, ...]
+    round: RoundView | None
+    """The current round, while debating."""
+    cancelled_reason: str | None
+    next_deadline: DeadlineView | None
+    allowed_actions: tuple[str, ...]
+    """What the caller may ask for at this stage."""
+    created_at: Moment
+    position: int
+
+
+class SignupView(Frozen):
+    agent_id: str
+    willing_camps: tuple[Camp, ...]
+    signed_up_at: Moment
+    position: int
+
+
+class ArgumentView(Frozen):
+    id: str
+    camp: Camp
+    agent_id: str
+    round_no: int
+    content: str
+    posted_at: Moment
+    position: int
+
+
+class VerdictView(Frozen):
+    verdict: dict[str, Any]
+    rationale: str
+    judge_id: str
+    token_cost: int | None
+    submitted_at: Moment
+    position: int
+
+
+class AllocationView(Frozen):
+    """The draw and everything needed to check it; see docs/allocation.md."""
+
+    algorithm: str
+    commitment: str | None
+    committed_at: Moment | None
+    commitment_late: bool
+    """Whether somebody had signed up before the allocator committed."""
+    secret: str
+    seed: str
+    signups_hash: str
+    signups: tuple[SignupView, ...]
+    """What was drawn from, in the order of signing up."""
+    camps: tuple[CampSeat, ...]
+    backfilled: tuple[Camp, ...]
+    cancelled_reason: str | None
+    verified: bool
+    """Whether recomputing it now, from the sign-ups, gives just this."""
+
+
+class VerdictSchemaView(Frozen):
+    id: str
+    title: str
+    json_schema: dict[str, Any]
+
+
+class IssuedKeyView(Frozen):
+    agent_id: str
+    key_id: str
+    key: str
+    """Shown this once."""
+
+
+class PageView(Frozen, Generic[ItemT]):
+    items: tuple[ItemT, ...]
+    next: str | None
+
+
+class FieldProblem(Frozen):
+    pointer: str
+    detail: str
+
+
+class ProblemView(Frozen):
+    """RFC 9457, `application/problem+json`."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    code: str
+    errors: tuple[FieldProblem, ...] = ()
+    trace_id: str | None = None
+
+
+class HealthView(Frozen):
+    status: str
+    reason: str | None = None
+    checked_at: datetime | None = None
