@@ -1,0 +1,87 @@
+# Moot's tasks. `make` runs every check that CI runs; `make help` lists the rest.
+# Needs GNU make and Python >= 3.11. Everything else is pinned by hash in requirements.lock.
+
+PYTHON ?= python3
+BIN := .venv/bin
+UV := UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=1 $(BIN)/uv
+MEMBERS := $(patsubst %/pyproject.toml,%,$(wildcard libs/*/pyproject.toml services/*/pyproject.toml cli/pyproject.toml))
+READY := .venv/.ready
+PYTHON_IS_NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+
+# Installed commands know the folder they were installed in: a copied or moved checkout starts over.
+MADE_IN := $(shell cat $(READY) 2>/dev/null)
+ifneq ($(MADE_IN),$(CURDIR))
+.PHONY: $(READY)
+endif
+
+.PHONY: check
+check: format-check lint imports types test ## Everything CI checks (the default)
+
+.PHONY: setup
+setup: $(READY) ## Make .venv with everything in it; every other target does so by itself
+
+$(READY): requirements.lock pyproject.toml $(MEMBERS:%=%/pyproject.toml)
+	@test -z "$(MADE_IN)" -o "$(MADE_IN)" = "$(CURDIR)" || rm -rf .venv
+	@test ! -e .venv -o -w .venv || { \
+	  echo "make: .venv belongs to somebody else and is out of date; remove it, or set it up as its owner" >&2; exit 1; }
+	@$(BIN)/python -c 'import pip; $(PYTHON_IS_NEW_ENOUGH)' 2>/dev/null || { \
+	  $(PYTHON) -c '$(PYTHON_IS_NEW_ENOUGH)' 2>/dev/null || { \
+	    echo "make: Moot needs Python >= 3.11, but '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || true); say which to use: make PYTHON=python3.13" >&2; \
+	    exit 1; }; \
+	  echo "Setting up .venv" >&2; rm -rf .venv && $(PYTHON) -m venv .venv; }
+	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock >.venv/uv.lock
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r .venv/uv.lock
+	@$(UV) pip sync -q --python $(BIN)/python --require-hashes requirements.lock
+	@$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation $(MEMBERS:%=-e ./%)
+	@echo "$(CURDIR)" >$@
+
+.PHONY: format
+format: $(READY) ## Format the code and mend what ruff can mend
+	@$(BIN)/ruff check --fix-only .
+	@$(BIN)/ruff format .
+
+.PHONY: format-check
+format-check: $(READY) ## Is the code formatted?
+	@$(BIN)/ruff format --check .
+
+.PHONY: lint
+lint: $(READY) ## ruff, every rule
+	@$(BIN)/ruff check .
+
+.PHONY: imports
+imports: $(READY) ## Who may import whom (import-linter)
+	@$(BIN)/lint-imports --no-cache
+
+.PHONY: types
+types: $(READY) ## pyright, strict
+	@$(BIN)/pyright
+
+.PHONY: test
+test: $(READY) ## All tests that need no container engine; ARGS="-k allocate" narrows them
+	@$(BIN)/pytest $(ARGS)
+
+.PHONY: test-hard
+test-hard: $(READY) ## The long tests, at full size
+	@$(BIN)/pytest -m hard -o timeout=3600 $(ARGS)
+
+.PHONY: demo
+demo: $(READY) ## A whole debate on real servers, then stop everything
+	@$(BIN)/moot demo $(ARGS)
+
+.PHONY: up
+up: $(READY) ## Start everything here and stay; Ctrl-C stops it. ARGS="--data DIR"
+	@$(BIN)/moot up $(ARGS)
+
+.PHONY: lock
+lock: $(READY) ## Resolve the dependencies anew into requirements.lock
+	@$(UV) lock -q
+	@$(UV) export -q --all-packages --all-groups --no-emit-workspace --no-annotate --no-header -o requirements.lock
+
+.PHONY: clean
+clean: ## Remove .venv and the caches; .moot, your data, stays
+	@rm -rf .venv .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	@find libs services cli tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: help
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
