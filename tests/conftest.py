@@ -1,0 +1,37 @@
+"""Servers that any test may ask for."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from moot.cli.local.nats_server import NatsServer
+from moot.cli.local.postgres_server import PostgresServer
+from tests.support.servers import PASSWORD, fresh_database, running_nats
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """One PostgreSQL for all tests; a test that stops or kills it uses `running_postgres`."""
+    folder = tmp_path_factory.mktemp("postgres")
+    server = PostgresServer(folder, password=PASSWORD, durable=False)
+    with asyncio.Runner() as runner:
+        runner.run(server.start())
+    yield server
+    with asyncio.Runner() as runner:
+        runner.run(server.stop())
+
+
+@pytest.fixture
+async def database_url(postgres_server: PostgresServer) -> AsyncIterator[str]:
+    """An empty database of the test's own."""
+    async with fresh_database(postgres_server) as url:
+        yield url
+
+
+@pytest.fixture
+async def nats_server(tmp_path: Path) -> AsyncIterator[NatsServer]:
+    """A NATS server of the test's own, that it may stop, kill and start again."""
+    async with running_nats(tmp_path / "nats") as server:
+        yield server
