@@ -4,6 +4,7 @@ Stream `chronicle.delivery.<queue id>`, queue id = derived from topic id and end
 oldest open request of a queue is attempted, so order holds for each topic and endpoint.
 """
 
+from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -11,6 +12,8 @@ from pydantic import Field
 from moot.contracts.debates import Caller
 from moot.contracts.ids import EventId, Position, QueueId, TopicId, derived_id
 from moot.contracts.shape import Frozen, Moment, Text
+
+GIVE_UP_AFTER = timedelta(hours=24)
 
 
 class Endpoint(Frozen):
@@ -41,7 +44,7 @@ class Announcement(Frozen):
 
 
 class Attempt(Frozen):
-    """What came of one post. `status` is None when no answer came; `error` names what went wrong."""
+    """What came of one post. `status` is None when no answer came; `error` names the fault."""
 
     attempt: int
     status: int | None
@@ -105,7 +108,11 @@ class RequestDelivery(Frozen):
 
 
 class RecordAttempt(Frozen):
-    """What the announcer saw. `retry_after_s` is the receiver's wish, `luck` in [0, 1) the jitter."""
+    """What the announcer saw.
+
+    `retry_after_s` is the receiver's wish, `luck` in [0, 1) the jitter, and `give_up_after` how
+    long after the request a next attempt may still be.
+    """
 
     name: Literal["record_attempt"] = "record_attempt"
     by: Caller
@@ -113,6 +120,7 @@ class RecordAttempt(Frozen):
     attempt: Attempt
     retry_after_s: float | None = None
     luck: float = Field(ge=0, lt=1)
+    give_up_after: timedelta = GIVE_UP_AFTER
 
 
 class MakeDeliveryDue(Frozen):

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from pydantic import TypeAdapter
 from pydantic_core import from_json, to_json
@@ -95,7 +95,7 @@ def _parsed(body: bytes) -> dict[str, Any]:
         raise MalformedEventError(f"not JSON: {error}") from error
     if not isinstance(document, dict):
         raise MalformedEventError("not a JSON object")
-    return document
+    return cast("dict[str, Any]", document)
 
 
 def _cause(document: dict[str, Any]) -> Cause:

@@ -75,7 +75,7 @@ _timetable: TypeAdapter[Timetable] = TypeAdapter(Timetable)
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """`command` is due at `due_at`; `round_no` and `event_id` are its argument, where it has one."""
+    """`command` is due at `due_at`; `round_no` and `event_id` are its argument, if any."""
 
     due_at: datetime
     command: str
