@@ -118,7 +118,7 @@ class RecordAttempt(Frozen):
     by: Caller
     event_id: EventId
     attempt: Attempt
-    retry_after_s: float | None = None
+    retry_after_s: float | None = Field(default=None, ge=0, le=1e9)
     luck: float = Field(ge=0, lt=1)
     give_up_after: timedelta = GIVE_UP_AFTER
 
