@@ -1,0 +1,144 @@
+"""The Chronicle: all events in one order, each at its position, and many streams of events in it.
+
+Two of them ship: `moot.runtime.jetstream` and, in memory, `moot.runtime.memory`. One conformance
+suite (`tests/conformance`) holds for both.
+"""
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from moot.contracts.envelope import MAX_MESSAGE_BYTES
+from moot.contracts.subjects import Category, StreamName
+
+MAX_APPEND = 1000
+"""The most messages of one append: NATS takes no larger atomic batch."""
+
+IDLE_SECONDS = 1.0
+"""How often `follow` says at most that it is caught up while nothing happens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """An event to append. Its id must be one for ever: a repeated append is known by it."""
+
+    id: str
+    body: bytes
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An event as it is stored. `stored_at`: the Chronicle's own timestamp, UTC, microseconds."""
+
+    position: int
+    subject: str
+    id: str
+    body: bytes
+    stored_at: datetime
+
+    @property
+    def stream(self) -> StreamName:
+        return StreamName.parse(self.subject)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What `follow` yields. An empty one says: nothing after what you have, up to `head`.
+
+    `head` is the Chronicle's last position as far as is known. It is *less* than the reader's own
+    position when the Chronicle isn't the one that the reader's position came from.
+    """
+
+    events: tuple[Stored, ...]
+    head: int
+
+
+@dataclass(frozen=True, slots=True)
+class StreamIdentity:
+    """Another creation time is another Chronicle, whatever its name."""
+
+    created_at: datetime
+
+
+class Conflict(Exception):
+    """Somebody appended first; nothing of one's own is stored.
+
+    `last` is the position of the stream's last event when that was looked up, 0 for none.
+    """
+
+    def __init__(self, stream: StreamName, expected: int, last: int) -> None:
+        super().__init__(f"{stream.label}: expected position {expected}, it is at {last}")
+        self.last = last
+
+
+class ChronicleUnavailableError(Exception):
+    """The Chronicle doesn't answer. An append may have been stored or not: repeat it to know."""
+
+
+class MessageTooLargeError(Exception):
+    """An event is larger than the Chronicle takes; nothing was stored."""
+
+
+class Chronicle(Protocol):
+    """Every method may raise ChronicleUnavailableError, except `follow`, which waits instead."""
+
+    @property
+    def sessions(self) -> int:
+        """How often it has connected. What was cached in an earlier session may be another's."""
+        ...
+
+    async def append(self, stream: StreamName, expected: int, messages: Sequence[Message]) -> int:
+        """Store all of `messages`, or none, if the stream's last event is at `expected` (0: none).
+
+        Returns the position of the last one; the others are right before it. An append that is
+        stored already, with the same ids after the same position, gives that position again.
+        Raises Conflict, MessageTooLargeError, ChronicleUnavailableError.
+        """
+        ...
+
+    async def read(self, stream: StreamName, after: int = 0) -> list[Stored]:
+        """Return the stream's events after a position, in order. In a cluster it may be stale."""
+        ...
+
+    async def last(self, stream: StreamName) -> Stored | None:
+        """Return the stream's last event, as the leader knows it."""
+        ...
+
+    async def get(self, position: int) -> Stored | None: ...
+
+    async def head(self) -> int:
+        """Return the last position, as the leader knows it; 0 when it is empty."""
+        ...
+
+    async def identity(self) -> StreamIdentity: ...
+
+    def follow(
+        self, after: int, *, batch: int = 500, category: Category | None = None
+    ) -> AsyncGenerator[Batch]:
+        """Yield everything after a position, each event once and in order, without end.
+
+        At most `batch` events at a time; an event that comes alone is yielded at once. An empty
+        batch comes as soon as the reader is known to have caught up, and about once a second
+        while nothing happens. Close it (`aclose`) to free what the server keeps for it.
+        """
+        ...
+
+
+def check_messages(messages: Sequence[Message]) -> None:
+    """Raise MessageTooLargeError or ValueError for what no Chronicle takes."""
+    if not 1 <= len(messages) <= MAX_APPEND:
+        raise ValueError(f"an append has 1 to {MAX_APPEND} messages, not {len(messages)}")
+    for message in messages:
+        if len(message.body) > MAX_MESSAGE_BYTES:
+            raise MessageTooLargeError(
+                f"event {message.id} has {len(message.body)} bytes, at most {MAX_MESSAGE_BYTES}"
+                " can be stored"
+            )
+
+
+def holds(stored: Sequence[Stored], messages: Sequence[Message]) -> bool:
+    """Say whether what is stored right after the expected position begins with `messages`."""
+    ids = [message.id for message in messages]
+    return [event.id for event in stored[: len(ids)]] == ids
