@@ -1,0 +1,91 @@
+"""Each import-linter contract catches a violation that is planted in a copy of the tree."""
+
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.tree import CODE, ROOT, members
+
+# contract, a module of ours, the import planted in it
+PLANTED = [
+    ("down", "libs/contracts/moot/contracts/planted.py", "import moot.domain"),
+    ("down", "libs/runtime/moot/runtime/planted.py", "import moot.api"),
+    ("down", "services/api/moot/api/planted.py", "import moot.cli"),
+    ("down", "cli/moot/newcomer/__init__.py", ""),
+    ("services", "services/ticker/moot/ticker/planted.py", "import moot.projector"),
+    ("services", "services/api/moot/api/planted.py", "import moot.announcer"),
+    ("domain-and-runtime", "libs/runtime/moot/runtime/planted.py", "import moot.domain"),
+    ("domain-and-runtime", "libs/domain/moot/domain/planted.py", "import moot.runtime"),
+    ("pure-io", "libs/domain/moot/domain/planted.py", "import asyncio"),
+    ("pure-io", "libs/domain/moot/domain/planted.py", "import nats"),
+    ("pure-io", "libs/contracts/moot/contracts/planted.py", "import asyncpg"),
+    ("pure-luck", "libs/domain/moot/domain/planted.py", "import time"),
+    ("pure-luck", "libs/domain/moot/domain/planted.py", "from random import Random"),
+    ("drivers", "services/api/moot/api/planted.py", "import asyncpg"),
+    ("drivers", "services/ticker/moot/ticker/planted.py", "import nats.js"),
+    ("drivers", "cli/moot/cli/planted.py", "from opentelemetry import trace"),
+    ("faststream", "services/announcer/moot/announcer/planted.py", "import faststream"),
+    ("migrations", "services/api/moot/api/planted.py", "import sqlalchemy"),
+]
+
+# A copy is linted without the interpreter's site step, which would bring in the real tree too.
+LINT = """
+import sys
+sys.path[:0] = sys.argv[1:]
+sys.argv[1:] = []
+from importlinter.cli import lint_imports
+sys.exit(lint_imports(limit_to_contracts=(CONTRACT,), no_logo=True, no_cache=True))
+"""
+
+
+@pytest.fixture
+def copied_tree(tmp_path: Path) -> Path:
+    for folder in CODE:
+        shutil.copytree(
+            ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__")
+        )
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("contract", "module", "planted"),
+    PLANTED,
+    ids=[f"{contract}-{number}" for number, (contract, _, _) in enumerate(PLANTED)],
+)
+def test_planted_import_is_refused(
+    contract: str, module: str, planted: str, copied_tree: Path
+) -> None:
+    before = lint(copied_tree, contract)
+    (copied_tree / module).parent.mkdir(exist_ok=True)
+    (copied_tree / module).write_text(f"{planted}\n", encoding="utf-8")
+    after = lint(copied_tree, contract)
+
+    assert before.returncode == 0, before.stdout
+    assert after.returncode == 1, after.stdout
+    assert module.removesuffix(".py").removesuffix("/__init__").split("/")[-1] in after.stdout
+
+
+def test_every_contract_is_tried() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = settings["tool"]["importlinter"]["contracts"]
+
+    assert {contract["id"] for contract in contracts} == {contract for contract, _, _ in PLANTED}
+
+
+def lint(tree: Path, contract: str) -> subprocess.CompletedProcess[str]:
+    folders = [str(tree / member) for member in members(tree)]
+    site = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
+    return subprocess.run(
+        [sys.executable, "-S", "-c", LINT.replace("CONTRACT", repr(contract)), *folders, *site],
+        cwd=tree,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
