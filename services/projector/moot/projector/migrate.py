@@ -1,0 +1,92 @@
+"""Brings a database's schema to a revision: raw SQL, one migrator at a time (advisory lock)."""
+
+import asyncio
+import threading
+from importlib.resources import files
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, make_url
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+EMPTY = "base"
+VERSION_TABLE = "schema_revision"
+
+
+def migrate(database_url: str, revision: str = "head") -> None:
+    """Bring the schema up (or down) to `revision`; doing it again changes nothing.
+
+    `base` is the empty database. Also works where an event loop is running, which it blocks.
+    Raises what the driver raises when PostgreSQL can't be reached.
+    """
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            asyncio.run(_migrate(database_url, revision))
+        except BaseException as error:  # noqa: BLE001 raised again where it was asked for
+            failures.append(error)
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    worker.join()
+    if failures:
+        raise failures[0]
+
+
+def newest_revision() -> str:
+    """Return the revision that this code was written for."""
+    return ScriptDirectory.from_config(_config()).get_current_head() or EMPTY
+
+
+def run_script(connection: Connection, script: str) -> None:
+    """Run several statements in the revision's transaction; the driver's own way takes only one."""
+    driver: Any = connection.connection.dbapi_connection
+
+    def execute(asyncpg_connection: Any) -> Any:
+        return asyncpg_connection.execute(script)
+
+    driver.run_async(execute)
+
+
+async def _migrate(database_url: str, revision: str) -> None:
+    url = make_url(database_url).set(drivername="postgresql+asyncpg")
+    engine = create_async_engine(url, poolclass=NullPool)
+    try:
+        async with engine.connect() as connection:
+            await connection.run_sync(_run, revision)
+            await connection.commit()
+    finally:
+        await engine.dispose()
+
+
+def _run(connection: Connection, revision: str) -> None:
+    config = _config()
+    config.attributes["connection"] = connection
+    if _is_older(revision, config, connection):
+        command.downgrade(config, revision)
+    else:
+        command.upgrade(config, revision)
+
+
+def _is_older(revision: str, config: Config, connection: Connection) -> bool:
+    context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+    current = context.get_current_revision()
+    if current is None:
+        return False
+    scripts = ScriptDirectory.from_config(config)
+    wanted = None if revision == EMPTY else scripts.get_revision(revision)
+    if wanted is None:
+        return True
+    until_now = {script.revision for script in scripts.iterate_revisions(current, EMPTY)}
+    return wanted.revision != current and wanted.revision in until_now
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(files("moot.projector") / "migrations"))
+    return config

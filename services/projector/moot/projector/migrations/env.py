@@ -1,0 +1,16 @@
+"""How Alembic runs a revision here: one transaction, one migrator at a time, PostgreSQL only."""
+
+from alembic import context
+from sqlalchemy import text
+from sqlalchemy.engine import Connection
+
+from moot.projector.migrate import VERSION_TABLE
+
+# Any constant that nothing else in the database takes.
+MIGRATOR_LOCK = 8_041_972_113
+
+connection: Connection = context.config.attributes["connection"]
+context.configure(connection=connection, version_table=VERSION_TABLE)
+with context.begin_transaction():
+    connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATOR_LOCK})
+    context.run_migrations()
