@@ -2,8 +2,9 @@
 
 import asyncio
 import threading
+from collections.abc import Awaitable
 from importlib.resources import files
-from typing import Any
+from typing import Any, Protocol
 
 from alembic import command
 from alembic.config import Config
@@ -47,10 +48,16 @@ def run_script(connection: Connection, script: str) -> None:
     """Run several statements in the revision's transaction; the driver's own way takes only one."""
     driver: Any = connection.connection.dbapi_connection
 
-    def execute(asyncpg_connection: Any) -> Any:
-        return asyncpg_connection.execute(script)
+    def execute(bare: _Bare) -> Awaitable[str]:
+        return bare.execute(script)
 
     driver.run_async(execute)
+
+
+class _Bare(Protocol):
+    """The driver's own connection, beneath SQLAlchemy's."""
+
+    def execute(self, script: str) -> Awaitable[str]: ...
 
 
 async def _migrate(database_url: str, revision: str) -> None:

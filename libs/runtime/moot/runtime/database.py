@@ -1,0 +1,172 @@
+"""PostgreSQL: pools, what its errors mean, and waiting until a projection reaches a position."""
+
+import asyncio
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, TypeAlias
+
+import asyncpg
+import structlog
+from asyncpg.pool import PoolConnectionProxy
+
+from moot.runtime.settings import DatabaseSettings
+
+if TYPE_CHECKING:
+    Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
+    Connection: TypeAlias = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
+else:
+    Pool = asyncpg.Pool
+    Connection = asyncpg.Connection
+
+OPS = "ops"
+PROGRESS_CHANNEL = "projection_progress"
+"""Payload `<projection>:<position>`, sent by the transaction that moved the checkpoint there."""
+
+CONNECT_SECONDS = 5.0
+STATEMENT_SECONDS = 30.0
+LOOK_SECONDS = 5.0
+RECONNECT_SECONDS = 0.2
+
+# SQLSTATE classes of which the data are guilty, so that trying again is of no use: data exception,
+# integrity constraint violation, check option, program limit exceeded, raised by a rule.
+_DATA_CLASSES = frozenset({"22", "23", "44", "54", "P0"})
+
+_LOST = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+
+log = structlog.stdlib.get_logger()
+
+
+async def connect_pool(settings: DatabaseSettings, *, name: str, size: int | None = None) -> Pool:
+    """Return a pool of connections to the Ops DB, named `name` in `pg_stat_activity`.
+
+    Names without a schema are looked up in `ops`. Raises OSError, TimeoutError or PostgresError
+    when PostgreSQL can't be reached; `service.Host.reach` tries again.
+    """
+    return await asyncpg.create_pool(
+        settings.database_url,
+        min_size=1,
+        max_size=size or settings.pool_size,
+        timeout=CONNECT_SECONDS,
+        command_timeout=STATEMENT_SECONDS,
+        server_settings={
+            "application_name": f"moot-{name}",
+            "search_path": OPS,
+            "statement_timeout": f"{STATEMENT_SECONDS:.0f}s",
+            # A peer that vanished must not hold its locks longer than a lease.
+            "tcp_keepalives_idle": "1",
+            "tcp_keepalives_interval": "1",
+            "tcp_keepalives_count": "2",
+        },
+    )
+
+
+def is_outage(error: BaseException) -> bool:
+    """Whether `error` comes from the database's state, not from the data: worth trying again."""
+    if isinstance(error, asyncpg.PostgresError):
+        return (error.sqlstate or "")[:2] not in _DATA_CLASSES
+    if isinstance(error, asyncpg.InterfaceError):
+        return not isinstance(error, ValueError)
+    return isinstance(error, OSError | TimeoutError | asyncpg.InternalClientError)
+
+
+async def schema_problem(pool: Pool, tables: Collection[str]) -> str | None:
+    """Say which of the tables in `ops` are missing; None when all are there."""
+    found = await pool.fetch(
+        "SELECT tablename FROM pg_catalog.pg_tables WHERE schemaname = $1", OPS
+    )
+    missing = sorted(set(tables) - {row["tablename"] for row in found})
+    if not missing:
+        return None
+    return f"tables are missing in schema ops: {', '.join(missing)}; run `moot migrate`"
+
+
+class PositionWaiter:
+    """Waits until projections have reached a position, on one LISTEN connection a process.
+
+    `run` is a job of the service; `wait` may be called from anywhere in its event loop.
+    """
+
+    def __init__(self, settings: DatabaseSettings) -> None:
+        self._url = settings.listener_url
+        self._positions: dict[str, int] = {}
+        self._moved = asyncio.Condition()
+
+    async def wait(self, projections: Sequence[str], position: int, timeout: float) -> int:
+        """Return the least position of `projections`, as soon as it is `position` or more.
+
+        After `timeout` seconds return what it is then, which is less.
+        """
+        try:
+            async with asyncio.timeout(timeout), self._moved:
+                await self._moved.wait_for(lambda: self.least(projections) >= position)
+        except TimeoutError:
+            pass
+        return self.least(projections)
+
+    def least(self, projections: Sequence[str]) -> int:
+        """Return the least position that is known of, 0 where none is."""
+        return min(self._positions.get(name, 0) for name in projections)
+
+    async def run(self) -> None:
+        """Listen, for ever; after each new connection read the positions again."""
+        while True:
+            try:
+                await self._listen()
+            except _LOST as error:
+                log.warning("listener_lost", reason=f"{type(error).__name__}: {error}")
+            await asyncio.sleep(RECONNECT_SECONDS)
+
+    async def _listen(self) -> None:
+        connection = await asyncpg.connect(
+            self._url,
+            timeout=CONNECT_SECONDS,
+            command_timeout=LOOK_SECONDS,
+            server_settings={"application_name": DatabaseSettings.LISTENER_NAME},
+        )
+        lost = asyncio.Event()
+        heard: asyncio.Queue[tuple[str, int]] = asyncio.Queue()
+
+        def hear(_: object, __: int, ___: str, payload: object) -> None:
+            name, _, position = str(payload).rpartition(":")
+            heard.put_nowait((name, int(position)))
+
+        connection.add_termination_listener(lambda _: lost.set())
+        try:
+            await connection.add_listener(PROGRESS_CHANNEL, hear)
+            self._positions.clear()
+            await self._read(connection)
+            telling = asyncio.create_task(self._tell(heard))
+            try:
+                await self._look_until(lost, connection)
+            finally:
+                telling.cancel()
+        finally:
+            connection.terminate()
+
+    async def _read(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+        rows = await connection.fetch("SELECT projection, position FROM ops.projector_checkpoint")
+        async with self._moved:
+            for row in rows:
+                self._move(row["projection"], row["position"])
+            self._moved.notify_all()
+
+    async def _tell(self, heard: asyncio.Queue[tuple[str, int]]) -> None:
+        while True:
+            name, position = await heard.get()
+            async with self._moved:
+                self._move(name, position)
+                self._moved.notify_all()
+
+    def _move(self, name: str, position: int) -> None:
+        """Forward only: what was read and what was notified may overtake each other."""
+        self._positions[name] = max(position, self._positions.get(name, 0))
+
+    async def _look_until(
+        self, lost: asyncio.Event, connection: "asyncpg.Connection[asyncpg.Record]"
+    ) -> None:
+        """Return when the connection is lost; ask now and then, or a silent loss goes unseen."""
+        while not lost.is_set():
+            try:
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await lost.wait()
+            except TimeoutError:
+                await self._read(connection)
