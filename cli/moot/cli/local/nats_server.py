@@ -12,7 +12,7 @@ from pathlib import Path
 
 from moot.cli.errors import NotReadyError, SurroundingsError
 from moot.cli.local.ports import LOOPBACK, free_port
-from moot.cli.local.probe import http_status
+from moot.cli.local.probe import http_get
 from moot.cli.local.process import Process, Sink, discard, dying_with_parent, end_orphan
 
 OLDEST = (2, 12)
@@ -130,13 +130,14 @@ class NatsServer:
         asks = [(signal.SIGTERM, STOP_SECONDS), (signal.SIGKILL, STOP_SECONDS)]
         await end_orphan(pid, named=str(self._configuration_file), asks=asks)
 
+    async def _is_healthy(self) -> bool:
+        answer = await http_get(self.monitor_port, "/healthz")
+        return answer is not None and answer.status == HTTPStatus.OK
+
     async def _until_healthy(self, process: Process) -> None:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + START_SECONDS
-        while (
-            await http_status(self.monitor_port, "/healthz") != HTTPStatus.OK
-            or process.exit_code is not None
-        ):
+        while not await self._is_healthy() or process.exit_code is not None:
             if process.exit_code is not None:
                 process.drain()
                 raise SurroundingsError(f"The NATS server doesn't start:\n{process.tail}")
