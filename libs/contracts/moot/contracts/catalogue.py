@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from typing import Any, get_args
 
-from moot.contracts.access import AccessEvent
-from moot.contracts.deliveries import DeliveryEvent
+from moot.contracts.access import AccessCommand, AccessEvent
+from moot.contracts.deliveries import DeliveryCommand, DeliveryEvent
 from moot.contracts.subjects import Category
+from moot.contracts.topic_commands import TopicCommand
 from moot.contracts.topic_events import TopicEvent
 
 Event = TopicEvent | DeliveryEvent | AccessEvent
+Command = TopicCommand | DeliveryCommand | AccessCommand
 
 EVENTS_BY_CATEGORY: dict[Category, tuple[type[Event], ...]] = {
     "topic": get_args(TopicEvent),
@@ -18,6 +20,12 @@ EVENTS_BY_CATEGORY: dict[Category, tuple[type[Event], ...]] = {
 
 EVENTS: dict[str, type[Event]] = {
     event.type: event for events in EVENTS_BY_CATEGORY.values() for event in events
+}
+
+COMMANDS: dict[str, type[Command]] = {
+    command.model_fields["name"].default: command
+    for union in (TopicCommand, DeliveryCommand, AccessCommand)
+    for command in get_args(get_args(union)[0])
 }
 
 Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
