@@ -1,0 +1,298 @@
+"""Runs a service's reactions to stored events: at least once each, by a durable consumer.
+
+FastStream takes the messages and answers for them. A reaction that returned is acknowledged; a
+fault is tried again with backoff, without end, while it alarms (`moot_reactions_total`); only what
+can't be read is set aside, in the stream `DEAD`.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC
+from typing import Any, Final, cast
+
+import structlog
+from faststream.exceptions import NackMessage, RejectMessage
+from faststream.middlewares import AckPolicy
+from faststream.nats import JStream, NatsBroker, PullSub
+from faststream.nats.message import NatsMessage
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+from nats.js import JetStreamContext
+from nats.js.errors import NotFoundError
+from opentelemetry.trace import SpanKind
+from prometheus_client import Counter, Histogram
+from pydantic import ValidationError
+
+from moot.contracts.envelope import Envelope, MalformedEventError, Recorded
+from moot.contracts.ids import Position
+from moot.contracts.subjects import CHRONICLE, Category, StreamName, category_filter, dead_subject
+from moot.runtime.telemetry import span
+
+React = Callable[[Recorded], Awaitable[str | None]]
+"""Reacts to one event; says what came of it for the log, None if the event isn't its concern."""
+
+FIRST_DELAY_SECONDS: Final = 0.1
+LONGEST_DELAY_SECONDS: Final = 30.0
+GRACEFUL_SECONDS: Final = 2.5
+POLL_SECONDS: Final = 1.0
+"""How long one pull waits: also the most that is lost when a reconnect swallows it."""
+
+_reactions = Counter(
+    "moot_reactions_total", "Messages that a reactor took, by what came of them", ["durable", "how"]
+)
+_seconds = Histogram("moot_reaction_seconds", "How long a reaction took", ["durable"])
+_log = structlog.stdlib.get_logger(__name__)
+
+
+class NotProvisionedError(Exception):
+    """The durable consumer isn't there; `moot provision` creates it."""
+
+
+class Later(Exception):
+    """Raised by a reaction: nothing is wrong, but it is for later. `seconds` is how much later."""
+
+    def __init__(self, seconds: float, outcome: str) -> None:
+        super().__init__(outcome)
+        self.seconds = seconds
+        self.outcome = outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """What one durable consumer's messages lead to. With `in_flight` > 1 they lose their order."""
+
+    durable: str
+    category: Category
+    react: React
+    in_flight: int = 1
+
+
+class Reactor:
+    """All subscriptions of a service's process, on a connection of their own."""
+
+    def __init__(
+        self, service: str, nats_url: str, subscriptions: Sequence[Subscription], *, name: str = ""
+    ) -> None:
+        self._service = service
+        self._subscriptions = subscriptions
+        self._broker = _broker(nats_url, name or f"moot-{service}")
+        self._jetstream: JetStreamContext | None = None
+        self._stopped = asyncio.Event()
+
+    async def start(self) -> None:
+        """Connect and begin to react. Raises NotProvisionedError or a fault of NATS."""
+        client = await self._broker.connect()
+        self._jetstream = JetStreamContext(client)
+        for subscription in self._subscriptions:
+            ack_wait = await self._ack_wait(subscription.durable)
+            handle = _Handling(self._service, subscription, self._jetstream, ack_wait / 3)
+            for _ in range(subscription.in_flight):
+                self._subscribe(subscription, handle)
+        await self._broker.start()
+        for subscriber in self._broker.subscribers:
+            _pace(subscriber)
+
+    def _subscribe(self, subscription: Subscription, handle: Callable[..., Any]) -> None:
+        # One message a pull: FastStream runs those of one fetch concurrently, or strands them.
+        subscriber = self._broker.subscriber(
+            category_filter(subscription.category),
+            durable=subscription.durable,
+            stream=JStream(CHRONICLE, declare=False),
+            pull_sub=PullSub(batch_size=1, timeout=POLL_SECONDS),
+            ack_policy=AckPolicy.NACK_ON_ERROR,
+            decoder=_whole,
+            no_reply=True,
+        )
+        subscriber(handle)
+
+    async def _ack_wait(self, durable: str) -> float:
+        info = await self._info(durable)
+        return (info.config.ack_wait or 30.0) if info.config else 30.0
+
+    async def acknowledged_through(self, durable: str) -> int:
+        """Return the position up to which every message of `durable` is settled."""
+        info = await self._info(durable)
+        return (info.ack_floor.stream_seq if info.ack_floor else 0) or 0
+
+    async def _info(self, durable: str) -> Any:  # noqa: ANN401 nats-py's own, see its api.py
+        if self._jetstream is None:
+            raise RuntimeError("the reactor hasn't started")
+        try:
+            return await self._jetstream.consumer_info(CHRONICLE, durable)
+        except NotFoundError as error:
+            raise NotProvisionedError(
+                f"consumer {durable} is missing; run `moot provision`"
+            ) from error
+
+    async def check(self) -> str | None:
+        """Say why it can't react now; None when it can."""
+        for subscription in self._subscriptions:
+            await self._info(subscription.durable)
+        return None
+
+    async def run(self) -> None:
+        """Last as long as the reactor reacts; it has been started before."""
+        await self._stopped.wait()
+
+    async def stop(self) -> None:
+        """Take nothing new and finish what is begun; what takes too long comes again elsewhere."""
+        await self._broker.stop()
+        self._stopped.set()
+
+
+def _broker(nats_url: str, name: str) -> NatsBroker:
+    return NatsBroker(
+        nats_url,
+        name=name,
+        max_reconnect_attempts=-1,
+        reconnect_time_wait=0.2,  # pyright: ignore[reportArgumentType] seconds, fractions too
+        ping_interval=5,
+        max_outstanding_pings=2,
+        error_cb=_ignore_error,
+        graceful_timeout=GRACEFUL_SECONDS,
+        apply_types=False,
+        logger=None,
+    )
+
+
+async def _ignore_error(_: Exception) -> None:
+    """The process's other connection to the same server says it once; here it would be twice."""
+
+
+async def _whole(message: NatsMessage) -> NatsMessage:
+    return message
+
+
+@dataclass(frozen=True, slots=True)
+class _Handling:
+    service: str
+    subscription: Subscription
+    jetstream: JetStreamContext
+    progress_every: float
+
+    async def __call__(self, message: NatsMessage) -> None:
+        began = time.monotonic()
+        durable = self.subscription.durable
+        metadata = message.raw_message.metadata
+        log = _log.bind(durable=durable, position=metadata.sequence.stream)
+        try:
+            outcome = await self._react(message.raw_message)
+        except Later as later:
+            _reactions.labels(durable, "later").inc()
+            log.info("reaction_postponed", outcome=later.outcome, seconds=later.seconds)
+            raise NackMessage(delay=later.seconds) from None
+        except (MalformedEventError, ValidationError, _MisplacedError) as error:
+            await self._set_aside(message.raw_message, error)
+            raise RejectMessage from error
+        except Exception as error:
+            delay = backoff(metadata.num_delivered, random.random())  # noqa: S311 jitter
+            _reactions.labels(durable, "fault").inc()
+            log.exception("reaction_failed", tries=metadata.num_delivered, retry_in_s=delay)
+            raise NackMessage(delay=delay) from error
+        _seconds.labels(durable).observe(time.monotonic() - began)
+        _reactions.labels(durable, "ignored" if outcome is None else "reacted").inc()
+        if outcome is not None:
+            log.info("reacted", outcome=outcome, seconds=round(time.monotonic() - began, 4))
+
+    async def _react(self, message: Msg) -> str | None:
+        recorded = _recorded(message)
+        async with self._in_progress(message):
+            with span(
+                f"react {self.subscription.durable}",
+                recorded.envelope.cause.traceparent,
+                kind=SpanKind.CONSUMER,
+                position=recorded.position,
+                type=recorded.event.type,
+            ):
+                return await self.subscription.react(recorded)
+
+    @asynccontextmanager
+    async def _in_progress(self, message: Msg) -> AsyncGenerator[None, None]:
+        """Keep telling the server that the message is being worked on."""
+        telling = asyncio.create_task(self._tell(message))
+        try:
+            yield
+        finally:
+            telling.cancel()
+
+    async def _tell(self, message: Msg) -> None:
+        while True:
+            await asyncio.sleep(self.progress_every)
+            try:
+                await message.in_progress()
+            except NatsError as error:  # the next one may get through; else it comes again
+                _log.warning("in_progress_failed", reason=repr(error))
+
+    async def _set_aside(self, message: Msg, error: Exception) -> None:
+        position = message.metadata.sequence.stream
+        reason = " ".join(str(error).split())[:500]
+        durable = self.subscription.durable
+        _log.error("message_set_aside", durable=durable, position=position, reason=reason)
+        try:
+            await self.jetstream.publish(
+                dead_subject(self.service),
+                message.data,
+                headers={
+                    "Moot-Reason": reason,
+                    "Moot-Error": type(error).__name__,
+                    "Moot-Durable": durable,
+                    "Moot-Subject": message.subject,
+                    "Moot-Position": str(position),
+                    "Nats-Msg-Id": f"{durable}-{position}",
+                },
+            )
+        except (NatsError, TimeoutError) as fault:
+            _reactions.labels(durable, "fault").inc()
+            delay = backoff(message.metadata.num_delivered, random.random())  # noqa: S311 jitter
+            raise NackMessage(delay=delay) from fault
+        _reactions.labels(durable, "dead").inc()
+
+
+class _MisplacedError(Exception):
+    """A message whose subject names no stream of events."""
+
+
+def _recorded(message: Msg) -> Recorded:
+    try:
+        stream = StreamName.parse(message.subject)
+    except ValueError as error:
+        raise _MisplacedError(str(error)) from error
+    return Recorded(
+        position=Position(message.metadata.sequence.stream),
+        stored_at=message.metadata.timestamp.astimezone(UTC),
+        envelope=Envelope.from_bytes(stream, message.data),
+    )
+
+
+def backoff(tries: int, luck: float) -> float:
+    """Return how many seconds to wait after try number `tries` (from 1); `luck` is in [0, 1)."""
+    longest = min(FIRST_DELAY_SECONDS * 2 ** min(tries, 20), LONGEST_DELAY_SECONDS)
+    return round(longest * (0.5 + luck / 2), 3)
+
+
+class _PacedPulls:
+    """FastStream's pull loop asks again at once when NATS can't answer: without this it spins."""
+
+    def __init__(self, pulls: JetStreamContext.PullSubscription) -> None:
+        self._pulls = pulls
+
+    async def fetch(self, *, batch: int, timeout: float | None) -> list[Msg]:
+        began = time.monotonic()
+        try:
+            return await self._pulls.fetch(batch=batch, timeout=timeout)
+        except Exception:
+            if timeout is not None and time.monotonic() - began < timeout / 2:
+                await asyncio.sleep(0.05 + 0.2 * random.random())  # noqa: S311 jitter
+            raise
+
+    async def unsubscribe(self) -> None:
+        await self._pulls.unsubscribe()
+
+
+def _pace(subscriber: Any) -> None:  # noqa: ANN401 FastStream's union of subscribers
+    pulls = cast("JetStreamContext.PullSubscription", subscriber.subscription)
+    subscriber.subscription = _PacedPulls(pulls)
