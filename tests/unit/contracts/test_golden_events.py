@@ -77,17 +77,14 @@ def test_an_old_shape_is_upcast_before_it_is_validated(monkeypatch: pytest.Monke
         kept = {key: value for key, value in data.items() if key not in {"title", "times"}}
         return {**kept, "terms": terms}
 
-    def rename_the_author(data: dict[str, Any]) -> dict[str, Any]:
-        return {**data, "creator": f"agent:{data['author']}"} | {}
+    def name_the_creator(data: dict[str, Any]) -> dict[str, Any]:
+        kept = {key: value for key, value in data.items() if key != "author"}
+        return {**kept, "creator": f"agent:{data['author']}"}
 
-    def without_author(data: dict[str, Any]) -> dict[str, Any]:
-        renamed = rename_the_author(data)
-        return {key: value for key, value in renamed.items() if key != "author"}
-
-    monkeypatch.setitem(
-        catalogue.UPCASTERS, "moot.topic.planted.v0", ("planted.v1", without_author)
-    )
-    monkeypatch.setitem(catalogue.UPCASTERS, "planted.v1", (TopicCreated.type, name_the_terms))
+    steps = {"planted.v0": ("planted.v1", name_the_creator)}
+    steps["planted.v1"] = (TopicCreated.type, name_the_terms)
+    for old_type, step in steps.items():
+        monkeypatch.setitem(catalogue.UPCASTERS, old_type, step)
     old = {
         "author": "ann",
         "title": "Old",
