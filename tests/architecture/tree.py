@@ -45,8 +45,9 @@ def pages(root: Path) -> Iterator[Path]:
 
 def tracked(root: Path) -> Iterator[Path]:
     """Every file that Git would keep, relative to the root."""
+    trusting = ("-c", "safe.directory=*")  # CI may run as another user than the checkout's owner
     listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],  # noqa: S607 whichever git there is
+        ["git", *trusting, "ls-files", "-z", "--cached", "--others", "--exclude-standard"],  # noqa: S607
         cwd=root,
         capture_output=True,
         text=True,
