@@ -1,0 +1,114 @@
+"""JetStream's own requests and answers, in JSON, and what its messages say in their headers."""
+
+import base64
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from nats.aio.msg import Msg
+
+from moot.contracts.subjects import CHRONICLE
+from moot.runtime.chronicle import Stored
+from moot.runtime.nats_connection import LostAnswerError, NatsConnection
+
+MESSAGE_ID = "Nats-Msg-Id"
+UNAVAILABLE = 503
+NOT_FOUND = 404
+
+_ACK_TOKENS = 9
+_ACK_TOKENS_WITH_DOMAIN = 11
+_NANOSECONDS = 1_000_000_000
+
+
+class JetStreamError(Exception):
+    """JetStream said no. `code` is like HTTP's, `number` JetStream's own for exactly this."""
+
+    def __init__(self, subject: str, error: Mapping[str, Any]) -> None:
+        super().__init__(f"{subject}: {error.get('description', error)}")
+        self.code = int(error.get("code", 0))
+        self.number = int(error.get("err_code", 0))
+
+
+async def ask(
+    connection: NatsConnection, request: str, body: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Ask `$JS.API.<request>`. Raises JetStreamError, LostAnswerError."""
+    subject = f"$JS.API.{request}"
+    payload = b"" if body is None else json.dumps(body).encode()
+    answer = parse(await connection.request(subject, payload))
+    if "error" in answer:
+        raise JetStreamError(subject, answer["error"])
+    return answer
+
+
+def parse(message: Msg) -> dict[str, Any]:
+    return json.loads(message.data) if message.data else {}
+
+
+async def stored_message(connection: NatsConnection, wanted: Mapping[str, Any]) -> Stored | None:
+    """Return one message of the Chronicle from its leader; None when there is no such message."""
+    try:
+        answer = await ask(connection, f"STREAM.MSG.GET.{CHRONICLE}", wanted)
+    except JetStreamError as error:
+        if error.code == NOT_FOUND and error.number != STREAM_NOT_FOUND:
+            return None
+        raise
+    message = answer["message"]
+    headers = base64.b64decode(message.get("hdrs", ""))
+    return Stored(
+        position=message["seq"],
+        subject=message["subject"],
+        id=_header(headers, MESSAGE_ID),
+        body=base64.b64decode(message.get("data", "")),
+        stored_at=datetime.fromisoformat(message["time"]).astimezone(UTC),
+    )
+
+
+STREAM_NOT_FOUND = 10059
+
+
+def directly_read(message: Msg) -> Stored:
+    """Read a message that a direct get sent: what it is stands in its headers."""
+    headers: Mapping[str, str] = message.headers or {}
+    return Stored(
+        position=int(headers["Nats-Sequence"]),
+        subject=headers["Nats-Subject"],
+        id=headers.get(MESSAGE_ID, ""),
+        body=message.data,
+        stored_at=datetime.fromisoformat(headers["Nats-Time-Stamp"]).astimezone(UTC),
+    )
+
+
+def delivered(message: Msg) -> tuple[Stored, int, int]:
+    """Read a message of a consumer: what is stored, its number there, and how many come after it.
+
+    nats-py's `metadata` puts the timestamp through a float, which loses microseconds.
+    """
+    tokens = message.reply.split(".")
+    if len(tokens) >= _ACK_TOKENS_WITH_DOMAIN:
+        tokens = [*tokens[:2], *tokens[4:]]
+    elif len(tokens) != _ACK_TOKENS:
+        raise LostAnswerError(f"not a JetStream message: {message.reply!r}")
+    headers: Mapping[str, str] = message.headers or {}
+    stored = Stored(
+        position=int(tokens[5]),
+        subject=message.subject,
+        id=headers.get(MESSAGE_ID, ""),
+        body=message.data,
+        stored_at=_moment(int(tokens[7])),
+    )
+    return stored, int(tokens[6]), int(tokens[8])
+
+
+def _moment(nanoseconds: int) -> datetime:
+    seconds, rest = divmod(nanoseconds, _NANOSECONDS)
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest // 1000)
+
+
+def _header(block: bytes, name: str) -> str:
+    prefix = f"{name}:".encode()
+    for line in block.split(b"\r\n"):
+        if line.startswith(prefix):
+            return line[len(prefix) :].strip().decode()
+    return ""

@@ -1,0 +1,216 @@
+"""One connection to NATS for a process: it reconnects without end, and loses no question.
+
+Every request ends: with its answer, or with LostAnswerError when time is up, nobody is there to
+answer, or the connection breaks. (nats-py's `publish_async` leaves some waiting for ever.)
+"""
+
+import asyncio
+import itertools
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from typing import Protocol
+
+import structlog
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from nats.errors import Error as NatsError
+
+_log = structlog.stdlib.get_logger(__name__)
+
+STATUS = "Status"
+NO_RESPONDERS = "503"
+REQUEST_SECONDS = 2.0
+_PENDING_BYTES = 16 * 1024 * 1024
+
+
+class LostAnswerError(Exception):
+    """No answer came; what was asked for may have been done or not."""
+
+
+class NatsSettings(Protocol):
+    @property
+    def nats_url(self) -> str: ...
+
+
+class NatsConnection:
+    """Shared by everything in a process that talks to NATS. `client` is nats-py's own."""
+
+    def __init__(self) -> None:
+        self.client = Client()
+        self.sessions = 0
+        """How often it has connected: another number, and what was in flight is lost."""
+        self._connected = asyncio.Event()
+        self._inbox = ""
+        self._tokens = itertools.count()
+        self._receivers: dict[str, Callable[[Msg | None], None]] = {}
+        self._watchers: set[Callable[[], None]] = set()
+        self._reported: set[str] = set()
+        self._closing = False
+
+    async def open(self, url: str, *, name: str) -> None:
+        """Connect, waiting for the server as long as it takes."""
+        await self.client.connect(
+            url,
+            name=name,
+            error_cb=self._on_error,
+            disconnected_cb=self._on_disconnected,
+            reconnected_cb=self._on_connected,
+            closed_cb=self._on_disconnected,
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=0.2,  # pyright: ignore[reportArgumentType] seconds, fractions too
+            ping_interval=5,
+            max_outstanding_pings=2,
+            pending_size=_PENDING_BYTES,
+        )
+        self._inbox = self.client.new_inbox()
+        await self.subscribe(f"{self._inbox}.*", self._on_answer)
+        await self._on_connected()
+
+    async def close(self) -> None:
+        self._closing = True
+        if not self.client.is_closed:
+            await self.client.close()
+
+    @property
+    def connected(self) -> bool:
+        return self._connected.is_set()
+
+    async def until_connected(self) -> None:
+        await self._connected.wait()
+
+    async def subscribe(
+        self, subject: str, receive: Callable[[Msg], Awaitable[None]]
+    ) -> Subscription:
+        """Hand each message on `subject` to `receive`, in order, whatever its number and size."""
+        return await self.client.subscribe(  # pyright: ignore[reportUnknownMemberType] its `future`
+            subject, cb=receive, pending_msgs_limit=0, pending_bytes_limit=0
+        )
+
+    @contextmanager
+    def watching(self, watcher: Callable[[], None]) -> Generator[None]:
+        """Call `watcher` each time the connection breaks or is there again."""
+        self._watchers.add(watcher)
+        try:
+            yield
+        finally:
+            self._watchers.discard(watcher)
+
+    @contextmanager
+    def receiving(self, receiver: Callable[[Msg | None], None]) -> Generator[str]:
+        """Hand to `receiver` what comes to the subject yielded; None when the connection breaks."""
+        token = str(next(self._tokens))
+        self._receivers[token] = receiver
+        try:
+            yield f"{self._inbox}.{token}"
+        finally:
+            self._receivers.pop(token, None)
+
+    async def publish(
+        self, subject: str, body: bytes, *, reply: str = "", headers: dict[str, str] | None = None
+    ) -> None:
+        """Raises LostAnswerError when there is no connection to publish on."""
+        if not self.connected:
+            raise LostAnswerError("not connected to NATS")
+        try:
+            await self.client.publish(subject, body, reply=reply, headers=headers)
+        except NatsError as error:
+            raise LostAnswerError(repr(error)) from error
+
+    async def request(
+        self,
+        subject: str,
+        body: bytes = b"",
+        *,
+        headers: dict[str, str] | None = None,
+        timeout: float = REQUEST_SECONDS,
+    ) -> Msg:
+        """Return the answer. Raises LostAnswerError."""
+        async with self.asking(subject, body, headers=headers, timeout=timeout) as answer:
+            return await answer
+
+    @asynccontextmanager
+    async def asking(
+        self,
+        subject: str,
+        body: bytes,
+        *,
+        headers: dict[str, str] | None = None,
+        timeout: float = REQUEST_SECONDS,
+    ) -> AsyncGenerator[asyncio.Future[Msg]]:
+        """Send a request now; the future has its answer, or LostAnswerError."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Msg] = loop.create_future()
+        with self.receiving(lambda message: _answer(answer, message)) as reply:
+            late = loop.call_later(timeout, _give_up, answer, f"no answer after {timeout} s")
+            try:
+                await self.publish(subject, body, reply=reply, headers=headers)
+                yield answer
+            finally:
+                late.cancel()
+                if not answer.cancel() and not answer.cancelled():
+                    answer.exception()  # seen, so that asyncio needn't log one nobody waited for
+
+    async def _on_answer(self, message: Msg) -> None:
+        receiver = self._receivers.get(message.subject.rpartition(".")[2])
+        if receiver is not None:
+            receiver(message)
+
+    async def _on_connected(self) -> None:
+        self.sessions += 1
+        self._connected.set()
+        self._reported.clear()
+        _log.info("nats_connected", session=self.sessions)
+        self._tell_watchers()
+
+    async def _on_disconnected(self) -> None:
+        if not self._connected.is_set():
+            return
+        self._connected.clear()
+        if not self._closing:
+            _log.warning("nats_disconnected", closed=self.client.is_closed)
+        for receiver in list(self._receivers.values()):
+            receiver(None)
+        self._tell_watchers()
+
+    def _tell_watchers(self) -> None:
+        for watcher in list(self._watchers):
+            watcher()
+
+    async def _on_error(self, error: Exception) -> None:
+        # Five attempts a second fail alike while a server is away: one line says it.
+        text = repr(error)
+        if text not in self._reported:
+            self._reported.add(text)
+            _log.warning("nats_error", error=text)
+
+
+async def connect(settings: NatsSettings, *, name: str = "moot") -> NatsConnection:
+    """Return the process's connection; it waits until there is a server."""
+    connection = NatsConnection()
+    await connection.open(settings.nats_url, name=name)
+    return connection
+
+
+def status_of(message: Msg) -> str | None:
+    """Return the status of a message that has one, e.g. `404` for none found."""
+    return header_of(message, STATUS)
+
+
+def header_of(message: Msg, name: str) -> str | None:
+    headers: Mapping[str, str] | None = message.headers
+    return None if headers is None else headers.get(name)
+
+
+def _answer(answer: asyncio.Future[Msg], message: Msg | None) -> None:
+    if message is None:
+        _give_up(answer, "the connection broke")
+    elif status_of(message) == NO_RESPONDERS:
+        _give_up(answer, "nobody is there to answer")
+    elif not answer.done():
+        answer.set_result(message)
+
+
+def _give_up(answer: asyncio.Future[Msg], why: str) -> None:
+    if not answer.done():
+        answer.set_exception(LostAnswerError(why))
