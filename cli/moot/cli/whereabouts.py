@@ -1,0 +1,50 @@
+"""Where the Moot is that a command is about: as the environment says, else the one running here."""
+
+import os
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from moot.cli.errors import SettingsError
+from moot.cli.local.data_folder import RUNNING_FILE
+from moot.cli.local.external import external_servers, value_of
+from moot.cli.local.plan import Servers
+from moot.cli.local.stack import Running
+
+
+def servers_of(data: Path) -> Servers:
+    """The servers that NATS_URL and DATABASE_URL name, else those of `moot up` on `data`.
+
+    Raises SettingsError when there are neither.
+    """
+    external = external_servers(os.environ)
+    if external is not None:
+        return external
+    running = _running_in(data)
+    if running is None:
+        raise SettingsError(
+            f"No Moot runs on {data}: start one with `moot up`, or set NATS_URL and DATABASE_URL."
+        )
+    return Servers(running.nats, running.nats_monitor, running.postgres)
+
+
+def api_of(data: Path, api: str | None) -> tuple[str, str]:
+    """The API's address and the admin key: as given, as in the environment, else as on `data`.
+
+    Raises SettingsError when one of them is missing.
+    """
+    running = _running_in(data)
+    address = api or (running.api if running else None) or value_of("MOOT_PUBLIC_URL", os.environ)
+    key = value_of("MOOT_ADMIN_KEY", os.environ) or (running.admin_key if running else None)
+    if not address:
+        raise SettingsError(f"No API runs on {data}: start one with `moot up`, or give --api URL.")
+    if not key:
+        raise SettingsError("MOOT_ADMIN_KEY isn't set.")
+    return address, key
+
+
+def _running_in(data: Path) -> Running | None:
+    try:
+        return Running.model_validate_json((data / RUNNING_FILE).read_bytes())
+    except (OSError, ValidationError):
+        return None
