@@ -57,6 +57,23 @@ def span(
         yield started
 
 
+def record_span(
+    name: str, traceparent: str | None, began_ns: int, ended_ns: int, **attributes: Attribute
+) -> None:
+    """Add a span that is over to the trace of `traceparent`; times in ns since 1970."""
+    if traceparent is None:
+        return
+    context = _propagator.extract({"traceparent": traceparent})
+    over = trace.get_tracer("moot").start_span(
+        name,
+        context=context,
+        kind=SpanKind.CONSUMER,
+        attributes=attributes,
+        start_time=began_ns,
+    )
+    over.end(ended_ns)
+
+
 def start_tracing(service: str, replica: str) -> TracerProvider:
     """Trace this process; spans are exported only if OTEL_EXPORTER_OTLP_ENDPOINT is set."""
     resource = Resource.create({"service.name": f"moot-{service}", "service.instance.id": replica})

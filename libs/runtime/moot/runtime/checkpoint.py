@@ -1,0 +1,205 @@
+"""A projection's checkpoint: how far it has come, who owns it, and what was set aside.
+
+One replica owns a projection at a time. It holds a lease, by PostgreSQL's clock, and an epoch that
+each takeover raises: every transaction begins by moving the checkpoint from the position and epoch
+that the owner believes in, so a stale owner moves no row and writes nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Self
+
+from moot.runtime.database import Connection
+
+LEASE = timedelta(seconds=2)
+
+CREATE = """
+INSERT INTO projector_checkpoint (projection) VALUES ($1) ON CONFLICT DO NOTHING
+"""
+
+TAKE = """
+UPDATE projector_checkpoint
+SET epoch = epoch + 1, owner = $2, lease_until = clock_timestamp() + $3,
+    updated_at = clock_timestamp()
+WHERE projection = $1 AND state IN ('live', 'stopped')
+    AND (owner IS NULL OR owner = $2 OR lease_until < clock_timestamp())
+RETURNING position, epoch, events_applied, stream_created_at, last_event_digest
+"""
+
+LEASE_LEFT = """
+SELECT lease_until - clock_timestamp() AS lease_left FROM projector_checkpoint
+WHERE projection = $1
+"""
+
+# One statement moves the checkpoint, renews the lease and tells those who wait for the position,
+# if there is a channel to tell them on ($10).
+ADVANCE = """
+WITH moved AS (
+    UPDATE projector_checkpoint
+    SET position = $5, lease_until = clock_timestamp() + $6, events_applied = events_applied + $7,
+        last_event_at = $8, last_event_digest = $9, head_seen = $11, state = 'live', error = NULL,
+        updated_at = clock_timestamp()
+    WHERE projection = $1 AND position = $2 AND epoch = $3 AND owner = $4
+    RETURNING projection, position
+)
+SELECT CASE WHEN $10::text IS NULL THEN ''
+    ELSE pg_notify($10, projection || ':' || position)::text END AS told
+FROM moved
+"""
+
+RENEW = """
+UPDATE projector_checkpoint
+SET lease_until = clock_timestamp() + $5, head_seen = greatest(head_seen, $6),
+    stream_created_at = $7, state = 'live', error = NULL, updated_at = clock_timestamp()
+WHERE projection = $1 AND position = $2 AND epoch = $3 AND owner = $4
+RETURNING position
+"""
+
+GIVE_UP = """
+UPDATE projector_checkpoint
+SET owner = NULL, lease_until = NULL, state = $4, error = $5, updated_at = clock_timestamp()
+WHERE projection = $1 AND epoch = $2 AND owner = $3
+"""
+
+PARKED = """
+SELECT key, min(position) AS position FROM dead_letters WHERE projection = $1 GROUP BY key
+"""
+
+PARK = """
+INSERT INTO dead_letters
+    (projection, position, key, event_id, event_type, subject, reason, parked_behind, stored_at)
+SELECT $1, l.position, l.key, l.event_id, l.event_type, l.subject, l.reason, l.parked_behind,
+    l.stored_at
+FROM unnest(
+    $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[],
+    $9::timestamptz[]
+) AS l (position, key, event_id, event_type, subject, reason, parked_behind, stored_at)
+"""
+
+# A renewal that a power cut undoes was about a lease that is over by then: no need to wait for the
+# disk.
+FAST = "SET LOCAL synchronous_commit TO off"
+
+
+class OwnershipLostError(Exception):
+    """Another owner has taken the projection; nothing was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """An event set aside: for `reason`, or behind an earlier one of its key at `parked_behind`."""
+
+    position: int
+    key: str
+    event_id: str
+    event_type: str | None
+    subject: str
+    reason: str
+    parked_behind: int | None
+    stored_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What the owner believes; each method that writes raises OwnershipLostError if it is wrong."""
+
+    projection: str
+    owner: str
+    position: int
+    epoch: int
+    stream_created_at: datetime | None
+    """Of the stream that the position is in, None before the first event."""
+    last_event_digest: str | None
+
+    @classmethod
+    async def take(cls, connection: Connection, projection: str, owner: str) -> Self | timedelta:
+        """Become the owner; if somebody else is, return how long their lease lasts."""
+        await connection.execute(CREATE, projection)
+        row = await connection.fetchrow(TAKE, projection, owner, LEASE)
+        if row is None:
+            left = await connection.fetchval(LEASE_LEFT, projection)
+            return left if left is not None else LEASE
+        return cls(
+            projection=projection,
+            owner=owner,
+            position=row["position"],
+            epoch=row["epoch"],
+            stream_created_at=row["stream_created_at"],
+            last_event_digest=row["last_event_digest"],
+        )
+
+    async def advance(self, connection: Connection, step: "Step", channel: str | None) -> Self:
+        """Move to `step`, inside the caller's transaction: its first statement."""
+        told = await connection.fetchval(
+            ADVANCE,
+            self.projection,
+            self.position,
+            self.epoch,
+            self.owner,
+            step.position,
+            LEASE,
+            step.events,
+            step.last_event_at,
+            step.last_event_digest,
+            channel,
+            step.head,
+        )
+        if told is None:
+            raise OwnershipLostError(self.projection)
+        return replace(self, position=step.position, last_event_digest=step.last_event_digest)
+
+    async def renew(
+        self, connection: Connection, head: int, stream_created_at: datetime | None
+    ) -> Self:
+        """Hold the lease for longer, inside the caller's transaction."""
+        await connection.execute(FAST)
+        row = await connection.fetchrow(
+            RENEW,
+            self.projection,
+            self.position,
+            self.epoch,
+            self.owner,
+            LEASE,
+            head,
+            stream_created_at,
+        )
+        if row is None:
+            raise OwnershipLostError(self.projection)
+        return replace(self, stream_created_at=stream_created_at)
+
+    async def give_up(self, connection: Connection, reason: str | None) -> None:
+        """Let another owner take it at once; with a `reason`, say why it can't go on."""
+        state = "live" if reason is None else "stopped"
+        await connection.execute(GIVE_UP, self.projection, self.epoch, self.owner, state, reason)
+
+    async def parked(self, connection: Connection) -> dict[str, int]:
+        """Return the parked keys, each with the position of the event that it waits behind."""
+        rows = await connection.fetch(PARKED, self.projection)
+        return {row["key"]: row["position"] for row in rows}
+
+    async def park(self, connection: Connection, letters: Sequence[Letter]) -> None:
+        """Set events aside, inside the caller's transaction."""
+        await connection.execute(
+            PARK,
+            self.projection,
+            [letter.position for letter in letters],
+            [letter.key for letter in letters],
+            [letter.event_id for letter in letters],
+            [letter.event_type for letter in letters],
+            [letter.subject for letter in letters],
+            [letter.reason for letter in letters],
+            [letter.parked_behind for letter in letters],
+            [letter.stored_at for letter in letters],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Where a transaction moves the checkpoint, with how many events since the last."""
+
+    position: int
+    events: int
+    last_event_at: datetime
+    last_event_digest: str
+    head: int

@@ -1,0 +1,35 @@
+"""What a projection is: events → rows of tables that nothing else writes."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from moot.contracts.envelope import Recorded
+from moot.contracts.subjects import Category
+from moot.runtime.chronicle import Stored
+from moot.runtime.database import Connection
+
+Apply = Callable[[Connection, Sequence[Recorded]], Awaitable[None]]
+"""Writes the rows of a batch, in order, inside the caller's transaction; never commits."""
+
+
+def stream_key(event: Stored) -> str:
+    """Return the event's stream, `topic/<id>`: what order holds for, unless said otherwise."""
+    return "/".join(event.subject.split(".")[1:])
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """`name` has its version, e.g. `debates_v1`; it is stored and never renamed.
+
+    It reads `categories`; other events are passed over, but counted in its position. Events of
+    one `key` are applied in order, or set aside in order.
+    """
+
+    name: str
+    categories: frozenset[Category]
+    tables: tuple[str, ...]
+    apply: Apply
+    key: Callable[[Stored], str] = stream_key
+
+    def wants(self, event: Stored) -> bool:
+        return event.subject.split(".", 2)[1] in self.categories
