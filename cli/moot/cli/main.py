@@ -22,6 +22,14 @@ app.add_typer(config.app, name="config")
 app.add_typer(agents.app, name="agents")
 
 
+@app.callback()
+def log_to_stderr() -> None:
+    # Not needed for --help, and slow to import.
+    from moot.runtime.telemetry import start_logging  # noqa: PLC0415
+
+    start_logging("cli", log_format="console", level="warning", stream=sys.stderr)
+
+
 def main() -> None:
     """Run the command that the arguments name; a CommandError ends it with one message."""
     try:

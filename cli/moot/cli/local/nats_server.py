@@ -14,9 +14,7 @@ from moot.cli.errors import NotReadyError, SurroundingsError
 from moot.cli.local.ports import LOOPBACK, free_port
 from moot.cli.local.probe import http_get
 from moot.cli.local.process import Process, Sink, discard, dying_with_parent, end_orphan
-
-OLDEST = (2, 12)
-"""Atomic batches came with 2.12; the Chronicle needs them."""
+from moot.runtime.provision import OLDEST_SERVER
 
 START_SECONDS = 20.0
 STOP_SECONDS = 5.0
@@ -159,16 +157,16 @@ def find_binary() -> Path:
 
 
 def refuse_old(binary: Path) -> None:
-    """Raise SurroundingsError when `binary` is older than `OLDEST`."""
+    """Raise SurroundingsError when `binary` is older than `OLDEST_SERVER`."""
     said = subprocess.run([binary, "--version"], check=False, capture_output=True, text=True)
     refuse_old_version(said.stdout, str(binary))
 
 
 def refuse_old_version(said: str, who: str) -> None:
-    """Raise SurroundingsError when `said` names a version older than `OLDEST`, or none."""
+    """Raise SurroundingsError when `said` names a version older than `OLDEST_SERVER`, or none."""
     found = re.search(r"(\d+)\.(\d+)\.\d+", said)
     if found is None:
         raise SurroundingsError(f"{who} doesn't say which version of NATS it is: {said!r}")
-    if (int(found[1]), int(found[2])) < OLDEST:
-        oldest = ".".join(map(str, OLDEST))
+    if (int(found[1]), int(found[2])) < OLDEST_SERVER:
+        oldest = ".".join(map(str, OLDEST_SERVER))
         raise SurroundingsError(f"{who} is NATS {found[0]}; Moot needs {oldest} or newer.")

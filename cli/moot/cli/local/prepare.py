@@ -7,6 +7,7 @@ from moot.cli.errors import SurroundingsError
 from moot.cli.local.nats_server import refuse_old_version
 from moot.cli.local.plan import Servers
 from moot.cli.local.probe import nats_information
+from moot.runtime.provision import ProvisionError, provision
 
 
 async def prepare(servers: Servers) -> None:
@@ -42,9 +43,10 @@ async def provisioned(servers: Servers) -> str:
 
     Raises SurroundingsError when a stream that is there is weaker than it has to be.
     """
-    from moot.runtime.provision import provision  # noqa: PLC0415
-
-    return str(await provision(servers.nats_url, servers.nats_monitor_url))
+    try:
+        return str(await provision(servers.nats_url, servers.nats_monitor_url))
+    except ProvisionError as error:
+        raise SurroundingsError(str(error)) from error
 
 
 def without_password(url: str) -> str:
