@@ -1,0 +1,24 @@
+"""From stored bytes to an event in its envelope."""
+
+from moot.contracts.catalogue import UnknownEventTypeError
+from moot.contracts.envelope import Envelope, MalformedEventError, Recorded
+from moot.contracts.ids import Position
+from moot.runtime.chronicle import Stored
+
+
+class UndecodableEventError(Exception):
+    """This version of the code can't read the event; the text says at which position and why."""
+
+
+def decoded(stored: Stored) -> Recorded:
+    """Return the event at its place. Raises UndecodableEventError."""
+    try:
+        envelope = Envelope.from_bytes(stored.stream, stored.body)
+    except UnknownEventTypeError as unknown:
+        raise UndecodableEventError(
+            f"position {stored.position}: unknown event type {unknown}"
+        ) from unknown
+    # pydantic's ValidationError is a ValueError; JSON of odd types ends in the others.
+    except (MalformedEventError, ValueError, TypeError, AttributeError) as error:
+        raise UndecodableEventError(f"position {stored.position}: {error}") from error
+    return Recorded(Position(stored.position), stored.stored_at, envelope)
