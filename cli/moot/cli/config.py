@@ -3,9 +3,11 @@
 import importlib
 import json
 import os
-from typing import Any
+from typing import Any, get_args
 
 import typer
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
 
 from moot.cli.errors import SettingsError
 from moot.cli.local.plan import SERVICES
@@ -56,9 +58,13 @@ def shown_settings(service: str) -> dict[str, str | None]:
         name = runtime.variable_name(field_name, field)
         default: Any = None if field.is_required() else field.get_default(call_default_factory=True)
         value = os.environ.get(f"{name}_FILE") or os.environ.get(name) or default
-        is_secret = field.repr is False and value is not None
-        shown[name] = HIDDEN if is_secret else None if value is None else str(value)
+        shown[name] = None if value is None else HIDDEN if is_secret(field) else str(value)
     return shown
+
+
+def is_secret(field: FieldInfo) -> bool:
+    """Kept out of `repr`, by itself or by its type."""
+    return field.repr is False or SecretStr in (field.annotation, *get_args(field.annotation))
 
 
 def settings_class(service: str) -> type[runtime.RuntimeSettings]:

@@ -1,6 +1,8 @@
 """The `moot` command."""
 
 import sys
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -28,6 +30,22 @@ def log_to_stderr() -> None:
     from moot.runtime.telemetry import start_logging  # noqa: PLC0415
 
     start_logging("cli", log_format="console", level="warning", stream=sys.stderr)
+
+
+@app.command("demo")
+def demo(
+    file: Annotated[
+        Path | None, typer.Option(help="A debate in the form of those in examples/.")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Keep the data here.", show_default="a temporary folder")
+    ] = None,
+    keep: Annotated[bool, typer.Option(help="Keep the data of a demo without --data.")] = False,
+) -> None:
+    """Play a whole debate on real servers, check that everything held, and stop them."""
+    from moot.cli.demo import run  # noqa: PLC0415 - nobody else needs its imports
+
+    raise typer.Exit(run(file, data, keep=keep))
 
 
 def main() -> None:
