@@ -25,11 +25,12 @@ from nats.js import JetStreamContext
 from nats.js.errors import NotFoundError
 from opentelemetry.trace import SpanKind
 from prometheus_client import Counter, Histogram
-from pydantic import ValidationError
 
-from moot.contracts.envelope import Envelope, MalformedEventError, Recorded
-from moot.contracts.ids import Position
-from moot.contracts.subjects import CHRONICLE, Category, StreamName, category_filter, dead_subject
+from moot.contracts.catalogue import UnknownEventTypeError
+from moot.contracts.envelope import Recorded
+from moot.contracts.subjects import CHRONICLE, Category, category_filter, dead_subject
+from moot.runtime.chronicle import Stored
+from moot.runtime.decoding import UndecodableEventError, decoded
 from moot.runtime.telemetry import span
 
 React = Callable[[Recorded], Awaitable[str | None]]
@@ -84,14 +85,15 @@ class Reactor:
         self._stopped = asyncio.Event()
 
     async def start(self) -> None:
-        """Connect and begin to react. Raises NotProvisionedError or a fault of NATS."""
+        """Connect and begin to react. Raises NotProvisionedError or a fault of NATS; then again."""
         client = await self._broker.connect()
-        self._jetstream = JetStreamContext(client)
-        for subscription in self._subscriptions:
-            ack_wait = await self._ack_wait(subscription.durable)
-            handle = _Handling(self._service, subscription, self._jetstream, ack_wait / 3)
-            for _ in range(subscription.in_flight):
-                self._subscribe(subscription, handle)
+        jetstream = self._jetstream = JetStreamContext(client)
+        waits = [await self._ack_wait(one.durable) for one in self._subscriptions]
+        if not self._broker.subscribers:
+            for subscription, ack_wait in zip(self._subscriptions, waits, strict=True):
+                handle = _Handling(self._service, subscription, jetstream, ack_wait / 3)
+                for _ in range(subscription.in_flight):
+                    self._subscribe(subscription, handle)
         await self._broker.start()
         for subscriber in self._broker.subscribers:
             _pace(subscriber)
@@ -185,10 +187,10 @@ class _Handling:
             _reactions.labels(durable, "later").inc()
             log.info("reaction_postponed", outcome=later.outcome, seconds=later.seconds)
             raise NackMessage(delay=later.seconds) from None
-        except (MalformedEventError, ValidationError, _MisplacedError) as error:
-            await self._set_aside(message.raw_message, error)
-            raise RejectMessage from error
         except Exception as error:
+            if _is_lost(error) and await self._set_aside(message.raw_message, error):
+                _reactions.labels(durable, "dead").inc()
+                raise RejectMessage from error
             delay = backoff(metadata.num_delivered, random.random())  # noqa: S311 jitter
             _reactions.labels(durable, "fault").inc()
             log.exception("reaction_failed", tries=metadata.num_delivered, retry_in_s=delay)
@@ -227,7 +229,8 @@ class _Handling:
             except NatsError as error:  # the next one may get through; else it comes again
                 _log.warning("in_progress_failed", reason=repr(error))
 
-    async def _set_aside(self, message: Msg, error: Exception) -> None:
+    async def _set_aside(self, message: Msg, error: Exception) -> bool:
+        """Return whether the message is in `DEAD`."""
         position = message.metadata.sequence.stream
         reason = " ".join(str(error).split())[:500]
         durable = self.subscription.durable
@@ -246,25 +249,27 @@ class _Handling:
                 },
             )
         except (NatsError, TimeoutError) as fault:
-            _reactions.labels(durable, "fault").inc()
-            delay = backoff(message.metadata.num_delivered, random.random())  # noqa: S311 jitter
-            raise NackMessage(delay=delay) from fault
-        _reactions.labels(durable, "dead").inc()
+            _log.warning("dead_letter_failed", durable=durable, reason=repr(fault))
+            return False
+        return True
 
 
-class _MisplacedError(Exception):
-    """A message whose subject names no stream of events."""
+def _is_lost(error: Exception) -> bool:
+    """Whether no later try can read the message. A type this code doesn't know, newer code will."""
+    return isinstance(error, UndecodableEventError) and not isinstance(
+        error.__cause__, UnknownEventTypeError
+    )
 
 
 def _recorded(message: Msg) -> Recorded:
-    try:
-        stream = StreamName.parse(message.subject)
-    except ValueError as error:
-        raise _MisplacedError(str(error)) from error
-    return Recorded(
-        position=Position(message.metadata.sequence.stream),
-        stored_at=message.metadata.timestamp.astimezone(UTC),
-        envelope=Envelope.from_bytes(stream, message.data),
+    return decoded(
+        Stored(
+            position=message.metadata.sequence.stream,
+            subject=message.subject,
+            id="",
+            body=message.data,
+            stored_at=message.metadata.timestamp.astimezone(UTC),
+        )
     )
 
 

@@ -1,0 +1,5 @@
+from moot.runtime.service import main
+from moot.ticker.app import build
+from moot.ticker.settings import TickerSettings
+
+main("ticker", TickerSettings, build)

@@ -1,0 +1,97 @@
+"""Wires the ticker: log → board → clock → commands, watched over by the sweep."""
+
+import asyncio
+from datetime import datetime
+
+from moot.contracts.subjects import ticker_heartbeat
+from moot.runtime.clock import utc_now
+from moot.runtime.database import Pool, connect_pool
+from moot.runtime.dispatch import Dispatcher
+from moot.runtime.jetstream import JetStreamChronicle, connect
+from moot.runtime.live import Heartbeats
+from moot.runtime.provision import check_chronicle
+from moot.runtime.service import Host, Service
+from moot.ticker.board import Board
+from moot.ticker.feed import Feed
+from moot.ticker.firing import Firing
+from moot.ticker.settings import TickerSettings
+from moot.ticker.snapshot import Overdue, Snapshot, read_overdue, read_snapshot
+from moot.ticker.sweep import Sweep
+
+
+class OpsDatabase:
+    """Connects when it is asked and not before: the ticker works without PostgreSQL, too."""
+
+    def __init__(self, settings: TickerSettings) -> None:
+        self._settings = settings
+        self._pool: Pool | None = None
+        self._connecting = asyncio.Lock()
+
+    async def _connected(self) -> Pool:
+        async with self._connecting:
+            if self._pool is None:
+                self._pool = await connect_pool(self._settings, name="ticker")
+            return self._pool
+
+    async def snapshot(self) -> Snapshot | None:
+        return await read_snapshot(await self._connected())
+
+    async def overdue(self, before: datetime) -> Overdue:
+        return await read_overdue(await self._connected(), before)
+
+    async def close(self) -> None:
+        if self._pool is not None:
+            self._pool.terminate()
+
+
+async def build(settings: TickerSettings, host: Host) -> Service:
+    connection = await host.reach("nats", lambda: connect(settings, name="moot-ticker"))
+    host.on_stop(connection.close)
+    database = OpsDatabase(settings)
+    host.on_stop(database.close)
+    chronicle = JetStreamChronicle(connection)
+    board = Board()
+    heartbeats = Heartbeats(connection, settings.replica, subject=ticker_heartbeat)
+
+    firing = Firing(
+        board,
+        Dispatcher(chronicle, source="moot/ticker", now=utc_now),
+        replica=settings.replica,
+        living=heartbeats.living,
+        now=utc_now,
+    )
+    feed = Feed(board, chronicle, database.snapshot, now=utc_now, changed=firing.board_changed)
+    sweep = Sweep(
+        board,
+        firing,
+        database.overdue,
+        interval=settings.orchestrator_tick_interval,
+        now=utc_now,
+    )
+
+    async def chronicle_holds() -> str | None:
+        return "; ".join(await check_chronicle(connection, settings.nats_monitor_url)) or None
+
+    async def memory_holds() -> str | None:
+        return None if feed.caught_up.is_set() else "still reading the Chronicle"
+
+    async def fire() -> None:
+        # What an old state calls due may have happened long ago: first know, then fire.
+        await feed.caught_up.wait()
+        await firing.run()
+
+    async def look_for_missed() -> None:
+        await feed.caught_up.wait()
+        await sweep.run()
+
+    host.readiness.add("chronicle", chronicle_holds)
+    host.readiness.add("deadlines", memory_holds)
+    await host.reach("snapshot", feed.load)
+    return Service(
+        jobs={
+            "heartbeats": heartbeats.run,
+            "feed": feed.run,
+            "firing": fire,
+            "sweep": look_for_missed,
+        }
+    )

@@ -1,0 +1,18 @@
+from datetime import timedelta
+
+from pydantic import field_validator
+
+from moot.runtime.settings import DatabaseSettings, Duration
+
+DEFAULT_INTERVAL = timedelta(seconds=15)
+
+
+class TickerSettings(DatabaseSettings):
+    pool_size: int = 2
+    orchestrator_tick_interval: Duration = DEFAULT_INTERVAL
+    """Between two looks at the Ops DB for missed deadlines; firing never waits for it."""
+
+    @field_validator("orchestrator_tick_interval")
+    @classmethod
+    def _positive(cls, interval: timedelta) -> timedelta:
+        return interval if interval > timedelta(0) else DEFAULT_INTERVAL
