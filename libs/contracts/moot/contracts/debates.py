@@ -96,13 +96,15 @@ def _checked_url(url: str) -> str:
     return url.rstrip("/")
 
 
+GuildBaseUrl = Annotated[Text, StringConstraints(max_length=2048), AfterValidator(_checked_url)]
+ChannelId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
+
+
 class AnnounceTarget(Frozen):
     """The Fabric channel that one topic is announced to instead of the default."""
 
-    guild_base_url: Annotated[
-        Text, StringConstraints(max_length=2048), AfterValidator(_checked_url)
-    ]
-    channel_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
+    guild_base_url: GuildBaseUrl
+    channel_id: ChannelId
 
 
 class TopicTerms(Frozen):

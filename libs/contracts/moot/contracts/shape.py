@@ -1,7 +1,8 @@
 """What every shape in the contracts has in common."""
 
+import math
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict
 
@@ -13,7 +14,10 @@ class Frozen(BaseModel):
 
 
 def _in_utc(moment: datetime) -> datetime:
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("the moment lies outside the years 1 to 9999 in UTC") from None
 
 
 def _without_nul(text: str) -> str:
@@ -21,6 +25,32 @@ def _without_nul(text: str) -> str:
         raise ValueError("text must not contain the NUL character")
     return text
 
+
+def _storable(document: dict[str, Any]) -> dict[str, Any]:
+    """Refuse what a JSON reader further on would choke on: no depth, NUL or infinity gets in."""
+    waiting: list[tuple[object, int]] = [(document, 1)]
+    while waiting:
+        value, depth = waiting.pop()
+        if depth > MAX_JSON_DEPTH:
+            raise ValueError(f"JSON must not be nested more than {MAX_JSON_DEPTH} deep")
+        match value:
+            case str():
+                _without_nul(value)
+            case float() if not math.isfinite(value):
+                raise ValueError("numbers must be finite and not larger than 1.8e308")
+            case list():
+                waiting += [(item, depth + 1) for item in value]  # pyright: ignore[reportUnknownVariableType] checked as it is popped
+            case dict():
+                waiting += [(item, depth + 1) for pair in value.items() for item in pair]  # pyright: ignore[reportUnknownVariableType] as above
+            case _:
+                pass
+    return document
+
+
+MAX_JSON_DEPTH = 64
+
+JsonObject = Annotated[dict[str, Any], AfterValidator(_storable)]
+"""Any JSON object that everything Moot stores in can hold: no NUL, finite, not too deep."""
 
 Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 """A point in time: aware, UTC, microseconds; RFC 3339 with `Z` in JSON."""

@@ -1,6 +1,6 @@
 """Everything that can be asked of a topic. `by` is who asks; `moot.domain.topic` decides."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -13,7 +13,7 @@ from moot.contracts.debates import (
     WillingCamps,
 )
 from moot.contracts.ids import SafeAgentId
-from moot.contracts.shape import Frozen, Moment, Text
+from moot.contracts.shape import Frozen, JsonObject, Moment, Text
 
 MAX_TOKEN_COST = 2**53 - 1
 """The largest integer that every JSON reader keeps exact."""
@@ -86,7 +86,7 @@ class PostArgument(Frozen):
 class SubmitVerdict(Frozen):
     name: Literal["submit_verdict"] = "submit_verdict"
     by: Caller
-    verdict: dict[str, Any]
+    verdict: JsonObject
     rationale: Text
     token_cost: int | None = Field(default=None, ge=0, le=MAX_TOKEN_COST)
 

@@ -13,6 +13,8 @@ CREATE TABLE topics (
     verdict_due_at timestamptz NOT NULL,
     -- False while it follows from debate_end_at by default.
     verdict_due_fixed boolean NOT NULL,
+    -- True from verdict_overdue until another judge has a time of their own.
+    verdict_overdue boolean NOT NULL DEFAULT false,
     rounds integer NOT NULL,
     visibility text NOT NULL,
     invited_agents text[] NOT NULL,
