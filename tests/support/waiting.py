@@ -1,0 +1,16 @@
+"""Waiting for a condition, with a deadline: what tests do instead of sleeping."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+LOOK_EVERY = 0.01  # seconds
+
+
+async def until(condition: Callable[[], Awaitable[bool]], *, within: float = 15.0) -> None:
+    """Return as soon as `condition` holds; TimeoutError after `within` seconds.
+
+    For what no event of this process tells: another process's state, a row, a port.
+    """
+    async with asyncio.timeout(within):
+        while not await condition():  # noqa: ASYNC110 nobody here could set an Event
+            await asyncio.sleep(LOOK_EVERY)
