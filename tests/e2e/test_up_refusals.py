@@ -15,20 +15,21 @@ import pytest
 from moot.cli.local.data_folder import data_folder
 from moot.cli.local.ports import LOOPBACK
 
-MOOT = Path(sys.executable).with_name("moot")
+MOOT = (sys.executable, "-m", "moot.cli")
 WRONG_SETTINGS = 2
 WRONG_SURROUNDINGS = 3
 
 
 def moot(*arguments: str, environment: Mapping[str, str] | None = None) -> tuple[int, str]:
     """Run the command; its exit code and what it said, after checking that it says no more."""
-    inherited = {"PATH": os.environ["PATH"], "NO_COLOR": "1", "COLUMNS": "200"}
+    inherited = {n: v for n, v in os.environ.items() if not n.startswith("MOOT_")}
+    plain = {"NO_COLOR": "1", "COLUMNS": "200"}
     done = subprocess.run(
-        [MOOT, *arguments],
+        [*MOOT, *arguments],
         check=False,
         capture_output=True,
         text=True,
-        env={**inherited, **(environment or {})},
+        env={**inherited, **plain, **(environment or {})},
         timeout=50,
     )
     assert "Traceback" not in done.stderr

@@ -16,7 +16,7 @@ import pytest
 
 from moot.cli.local.process import Process, command_line, dying_with_parent
 
-MOOT = Path(sys.executable).with_name("moot")
+MOOT = (sys.executable, "-m", "moot.cli")
 START_SECONDS = 30.0
 STOP_SECONDS = 20.0
 SECOND_START_SECONDS = 5.0
@@ -54,7 +54,7 @@ def environment() -> dict[str, str]:
 @asynccontextmanager
 async def up(folder: Path, *options: str, given: Mapping[str, str] = NOTHING) -> AsyncGenerator[Up]:
     lines: list[str] = []
-    arguments = [str(MOOT), "up", "--json", "--data", str(folder), *options]
+    arguments = [*MOOT, "up", "--json", "--data", str(folder), *options]
     with_errors_apart = ["sh", "-c", f'exec "$0" "$@" 2>>"{folder}.log"', *arguments]
     process = Process(
         [*dying_with_parent(signal.SIGTERM), *with_errors_apart],

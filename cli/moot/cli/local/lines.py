@@ -16,7 +16,7 @@ class Lines:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._in_colour = stream.isatty()
+        self.is_terminal = stream.isatty()
         self._colours: dict[str, int] = {}
         self._writing = threading.Lock()
 
@@ -33,7 +33,7 @@ class Lines:
 
     def _prefix(self, name: str) -> str:
         text = f"{name:<{WIDTH}} │"
-        if not self._in_colour:
+        if not self.is_terminal:
             return text
         colour = self._colours.setdefault(name, COLOURS[len(self._colours) % len(COLOURS)])
         return f"\x1b[{colour}m{text}\x1b[0m"

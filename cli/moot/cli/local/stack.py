@@ -63,6 +63,8 @@ class Stack:
         self._lines = lines
         self._secrets = kept_secrets(folder)
         self._environment = with_secrets(environment, self._secrets.for_services())
+        if lines.is_terminal:
+            self._environment.setdefault("MOOT_LOG_FORMAT", "console")
         self._ports = Ports()
         self._supervisor = Supervisor(lines.tell, self._write_running)
         self._servers: Servers | None = None
