@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from moot.contracts.envelope import MAX_MESSAGE_BYTES
-from moot.runtime.chronicle import Chronicle, Conflict, MessageTooLargeError
+from moot.runtime.chronicle import Chronicle, Conflict, Message, MessageTooLargeError
 from tests.support.messages import (
     DELIVERY,
     OTHER_TOPIC,
@@ -126,6 +126,16 @@ async def test_a_batch_that_begins_like_a_stored_one_is_another(chronicle: Chron
         await chronicle.append(TOPIC, 0, messages("a", "b", "c"))
     with pytest.raises(Conflict):
         await chronicle.append(TOPIC, 0, messages("a", "x"))
+
+
+async def test_another_message_of_the_same_id_is_another(chronicle: Chronicle) -> None:
+    await chronicle.append(TOPIC, 0, messages("a"))
+    same_id = Message(message("a").id, b"decided by another replica")
+
+    with pytest.raises(Conflict):
+        await chronicle.append(TOPIC, 0, [same_id])
+
+    assert texts(await chronicle.read(TOPIC)) == ["a"]
 
 
 async def test_of_concurrent_appends_at_one_position_one_is_stored(chronicle: Chronicle) -> None:

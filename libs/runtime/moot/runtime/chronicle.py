@@ -21,7 +21,7 @@ IDLE_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """An event to append. Its id must be one for ever: a repeated append is known by it."""
+    """An event to append. Its id is its own for ever."""
 
     id: str
     body: bytes
@@ -93,7 +93,7 @@ class Chronicle(Protocol):
         """Store all of `messages`, or none, if the stream's last event is at `expected` (0: none).
 
         Returns the position of the last one; the others are right before it. An append that is
-        stored already, with the same ids after the same position, gives that position again.
+        stored already, the same messages after the same position, gives that position again.
         Raises Conflict, MessageTooLargeError, ChronicleUnavailableError.
         """
         ...
@@ -138,7 +138,15 @@ def check_messages(messages: Sequence[Message]) -> None:
             )
 
 
-def holds(stored: Sequence[Stored], messages: Sequence[Message]) -> bool:
+def is_stored(message: Message, event: Stored) -> bool:
+    """Say whether `event` is this very message.
+
+    The id alone would not do: two replicas that decide one command give their events the same
+    ids, but not the same times.
+    """
+    return (event.id, event.body) == (message.id, message.body)
+
+
+def begins_with(stored: Sequence[Stored], messages: Sequence[Message]) -> bool:
     """Say whether what is stored right after the expected position begins with `messages`."""
-    ids = [message.id for message in messages]
-    return [event.id for event in stored[: len(ids)]] == ids
+    return len(stored) >= len(messages) and all(map(is_stored, messages, stored))

@@ -18,8 +18,9 @@ from moot.runtime.chronicle import (
     Message,
     Stored,
     StreamIdentity,
+    begins_with,
     check_messages,
-    holds,
+    is_stored,
 )
 from moot.runtime.direct_get import read_after
 from moot.runtime.jetstream_api import (
@@ -143,7 +144,7 @@ class JetStreamChronicle:
     ) -> int:
         """Find out whether it was ourselves who appended after `expected`."""
         last = await self._last(stream)
-        if last is not None and last.id == messages[-1].id:
+        if last is not None and is_stored(messages[-1], last):
             return last.position
         if last is None or last.position < expected:
             raise Conflict(stream, expected, last.position if last else 0)
@@ -152,7 +153,7 @@ class JetStreamChronicle:
         newer = await read_after(self._connection, stream, expected)
         if not newer or newer[-1].position < last.position:
             raise _NotYetError(f"a follower doesn't know all of {stream.label} yet")
-        if holds(newer, messages):
+        if begins_with(newer, messages):
             return newer[len(messages) - 1].position
         raise Conflict(stream, expected, newer[-1].position)
 

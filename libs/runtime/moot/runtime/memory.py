@@ -14,8 +14,8 @@ from moot.runtime.chronicle import (
     Message,
     Stored,
     StreamIdentity,
+    begins_with,
     check_messages,
-    holds,
 )
 from moot.runtime.clock import utc_now
 
@@ -48,7 +48,7 @@ class InMemoryChronicle:
         last = own[-1].position if own else 0
         if last != expected:
             newer = [event for event in own if event.position > expected]
-            if holds(newer, messages):
+            if begins_with(newer, messages):
                 return newer[len(messages) - 1].position
             raise Conflict(stream, expected, last)
         for message in messages:

@@ -1,0 +1,353 @@
+"""How a command becomes events: read or refresh the state, decide, append where it was read.
+
+A dispatcher keeps folded states, so that a command mostly costs one append. That is safe: an append
+at a position that is no longer the last one is a conflict, and what appends nothing (a refusal, a
+command that is obeyed already) counts only on a state that the stream's leader calls the newest.
+"""
+
+import asyncio
+import hashlib
+import json
+import random
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Generic, Protocol, TypeVar
+from weakref import WeakValueDictionary
+
+from moot.contracts.catalogue import EVENTS_BY_CATEGORY, Event
+from moot.contracts.envelope import Cause, Envelope, Recorded
+from moot.contracts.ids import CommandId, EventId, Position, derived_id
+from moot.contracts.subjects import Category, StreamName
+from moot.runtime.chronicle import (
+    Chronicle,
+    ChronicleUnavailableError,
+    Conflict,
+    Message,
+    Stored,
+)
+from moot.runtime.decoding import UndecodableEventError, decoded
+
+MAX_TRIES = 12
+_FIRST_PAUSE_SECONDS = 0.002
+_LONGEST_PAUSE_SECONDS = 0.2
+
+State = TypeVar("State")
+
+
+class UnreadableStreamError(Exception):
+    """A stream has an event that this version of the code can't read: nothing can be decided."""
+
+
+class Refusal(Protocol):
+    """An expected no, as a decider gives it: `code` is stable, `detail` is for people."""
+
+    @property
+    def code(self) -> str: ...
+
+    @property
+    def detail(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class CommandIdReused:
+    """The refusal of a command whose id the stream knows from another command."""
+
+    code: str = "command-id-reused"
+    detail: str = "this command id was used before, for another command"
+    errors: tuple[()] = ()
+
+
+class Command(Protocol):
+    """A frozen pydantic model with a name."""
+
+    @property
+    def name(self) -> str: ...
+
+    def model_dump(self, *, mode: str, exclude_defaults: bool) -> dict[str, Any]: ...
+
+
+CommandT = TypeVar("CommandT", bound=Command)
+CommandT_contra = TypeVar("CommandT_contra", contravariant=True)
+
+
+class Decider(Protocol[State, CommandT_contra]):
+    """A module of `moot.domain`. `decide` returns a list of events, or a refusal."""
+
+    @property
+    def category(self) -> Category: ...
+
+    @property
+    def initial(self) -> State: ...
+
+    def evolve(self, state: State, event: Any, /) -> State: ...  # noqa: ANN401 its own events
+
+    def decide(
+        self, state: State, command: CommandT_contra, now: datetime, /
+    ) -> Sequence[Event] | Refusal: ...
+
+
+@dataclass(frozen=True, slots=True)
+class CommandContext:
+    """Who wants it, and where the wish comes from.
+
+    `causation_id` is the id of the event that a reactor answers; None for a wish of its own.
+    """
+
+    command_id: CommandId
+    caller_auth_id: str
+    correlation_id: str
+    causation_id: str | None = None
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Folded(Generic[State]):
+    """A state with the position of the last event in it; 0 for none."""
+
+    state: State
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[State]):
+    """What came of a command that wasn't refused.
+
+    `position` and `state` are the stream's right after the command; `recorded` is empty when it
+    was obeyed already. `replayed`: it is the answer to the same command, given before. The
+    `stored_at` of an event just recorded is when it was decided, a moment before JetStream's own.
+    """
+
+    position: int
+    state: State
+    recorded: tuple[Recorded, ...]
+    replayed: bool
+
+
+@dataclass(slots=True)
+class _Known:
+    """A stream as far as it is folded. `commands`: id → (hash, position of its last event)."""
+
+    state: Any
+    position: int = 0
+    commands: dict[str, tuple[str, int]] = field(default_factory=dict[str, tuple[str, int]])
+
+    def add(self, decider: Decider[Any, Any], events: Sequence[Recorded]) -> None:
+        for recorded in events:
+            cause = recorded.envelope.cause
+            self.state = decider.evolve(self.state, recorded.event)
+            self.position = recorded.position
+            self.commands[cause.command_id] = (cause.command_hash, recorded.position)
+
+
+class Dispatcher:
+    """One for each process: it keeps up to `cache_size` streams' states.
+
+    `source` is the service's name in its events, e.g. `moot/api`. Commands to the same stream take
+    turns, so that they don't conflict with each other.
+    """
+
+    def __init__(
+        self,
+        chronicle: Chronicle,
+        *,
+        source: str,
+        now: Callable[[], datetime],
+        cache_size: int = 10_000,
+    ) -> None:
+        self._chronicle = chronicle
+        self._source = source
+        self._now = now
+        self._cache_size = cache_size
+        self._cache: OrderedDict[StreamName, _Known] = OrderedDict()
+        self._session = chronicle.sessions
+        self._turns: WeakValueDictionary[StreamName, asyncio.Lock] = WeakValueDictionary()
+
+    async def dispatch(
+        self,
+        decider: Decider[State, CommandT],
+        stream_id: str,
+        command: CommandT,
+        context: CommandContext,
+    ) -> Outcome[State] | Refusal:
+        """Decide a command and record its events.
+
+        Raises UnreadableStreamError, ChronicleUnavailableError, MessageTooLargeError. After
+        ChronicleUnavailableError the events may be stored or not: the same command with the same
+        id finds out.
+        """
+        stream = StreamName(decider.category, stream_id)
+        cause = _cause(command, context)
+        async with self._turn(stream):
+            for attempt in range(MAX_TRIES):
+                await _pause(attempt)
+                known = await self._known(decider, stream)
+                if (seen := known.commands.get(context.command_id)) is not None:
+                    return await self._answer_again(decider, stream, cause, seen)
+                now = self._now()
+                decision = decider.decide(known.state, command, now)
+                if isinstance(decision, Sequence) and decision:
+                    recorded = await self._record(stream, known, decision, cause, now)
+                    if recorded:
+                        known.add(decider, recorded)
+                        return Outcome(known.position, known.state, recorded, replayed=False)
+                elif await self._is_newest(stream, known):
+                    if isinstance(decision, Sequence):
+                        return Outcome(known.position, known.state, (), replayed=False)
+                    return decision
+                await self._refresh(decider, stream, known)
+        raise _crowded(stream)
+
+    async def load(
+        self, decider: Decider[State, Any], stream_id: str, at: int | None = None
+    ) -> Folded[State]:
+        """Return a stream's state: of now, or as it was right after position `at`."""
+        stream = StreamName(decider.category, stream_id)
+        if at is not None:
+            events = [e for e in await self._chronicle.read(stream) if e.position <= at]
+            known = _Known(decider.initial)
+            known.add(decider, _decoded(stream, events))
+            return Folded(known.state, known.position)
+        async with self._turn(stream):
+            for attempt in range(MAX_TRIES):
+                await _pause(attempt)
+                known = await self._known(decider, stream)
+                if await self._is_newest(stream, known):
+                    return Folded(known.state, known.position)
+                await self._refresh(decider, stream, known)
+        raise _crowded(stream)
+
+    def _turn(self, stream: StreamName) -> asyncio.Lock:
+        """Return the stream's lock, which is gone when nobody holds or waits for it."""
+        lock = self._turns.get(stream)
+        if lock is None:
+            lock = self._turns[stream] = asyncio.Lock()
+        return lock
+
+    async def _known(self, decider: Decider[Any, Any], stream: StreamName) -> _Known:
+        if self._chronicle.sessions != self._session:
+            # Another session may be with another Chronicle.
+            self._session = self._chronicle.sessions
+            self._forget()
+        known = self._cache.get(stream)
+        if known is None:
+            known = _Known(decider.initial)
+            await self._refresh(decider, stream, known)
+            self._cache[stream] = known
+            if len(self._cache) > self._cache_size:
+                self._cache.popitem(last=False)
+        else:
+            self._cache.move_to_end(stream)
+        return known
+
+    async def _refresh(self, decider: Decider[Any, Any], stream: StreamName, known: _Known) -> None:
+        newer = await self._chronicle.read(stream, known.position)
+        known.add(decider, _decoded(stream, newer))
+
+    async def _is_newest(self, stream: StreamName, known: _Known) -> bool:
+        last = await self._chronicle.last(stream)
+        position = last.position if last is not None else 0
+        if position < known.position:
+            self._forget()
+        return position == known.position
+
+    def _forget(self) -> None:
+        """Drop all states: the Chronicle has less than was read from it, so it is another one."""
+        self._cache.clear()
+
+    async def _record(
+        self,
+        stream: StreamName,
+        known: _Known,
+        events: Sequence[Event],
+        cause: Cause,
+        now: datetime,
+    ) -> tuple[Recorded, ...]:
+        """Append the events; returns none when somebody else was first."""
+        envelopes = [
+            Envelope(
+                id=EventId(derived_id(cause.command_id, stream.label, str(index))),
+                stream=stream,
+                source=self._source,
+                time=now,
+                event=event,
+                cause=cause,
+            )
+            for index, event in enumerate(events)
+        ]
+        messages = [Message(e.id, e.to_bytes(), cause.traceparent) for e in envelopes]
+        try:
+            last = await self._chronicle.append(stream, known.position, messages)
+        except Conflict as conflict:
+            if conflict.last <= known.position:
+                self._forget()
+            return ()
+        first = last - len(envelopes) + 1
+        return tuple(
+            Recorded(Position(position), now, envelope)
+            for position, envelope in enumerate(envelopes, start=first)
+        )
+
+    async def _answer_again(
+        self,
+        decider: Decider[State, Any],
+        stream: StreamName,
+        cause: Cause,
+        seen: tuple[str, int],
+    ) -> Outcome[State] | Refusal:
+        command_hash, position = seen
+        if command_hash != cause.command_hash:
+            return CommandIdReused()
+        events = [e for e in await self._chronicle.read(stream) if e.position <= position]
+        recorded = _decoded(stream, events)
+        known = _Known(decider.initial)
+        known.add(decider, recorded)
+        own = tuple(r for r in recorded if r.envelope.cause.command_id == cause.command_id)
+        return Outcome(position, known.state, own, replayed=True)
+
+
+def command_hash(command: Command) -> str:
+    """Return the SHA-256 of the command's name and its canonical JSON, in hex.
+
+    Without what is left at its default, so that a new optional field changes no old hash.
+    """
+    content = command.model_dump(mode="json", exclude_defaults=True)
+    text = json.dumps([command.name, content], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _cause(command: Command, context: CommandContext) -> Cause:
+    return Cause(
+        command_id=context.command_id,
+        command_hash=command_hash(command),
+        auth_id=context.caller_auth_id,
+        correlation_id=context.correlation_id,
+        causation_id=context.causation_id or context.command_id,
+        traceparent=context.traceparent,
+    )
+
+
+def _decoded(stream: StreamName, events: Sequence[Stored]) -> list[Recorded]:
+    try:
+        recorded = [decoded(event) for event in events]
+    except UndecodableEventError as error:
+        raise UnreadableStreamError(f"{stream.label}: {error}") from error
+    own = EVENTS_BY_CATEGORY.get(stream.category, ())
+    for event in recorded:
+        if not isinstance(event.event, own):
+            raise UnreadableStreamError(
+                f"{stream.label}: position {event.position}: {event.event.type} doesn't belong here"
+            )
+    return recorded
+
+
+def _crowded(stream: StreamName) -> ChronicleUnavailableError:
+    return ChronicleUnavailableError(f"{stream.label}: others were first {MAX_TRIES} times")
+
+
+async def _pause(attempt: int) -> None:
+    """Let others go first, longer each time; the first two tries follow at once."""
+    if attempt > 1:
+        longest = min(_FIRST_PAUSE_SECONDS * 2**attempt, _LONGEST_PAUSE_SECONDS)
+        await asyncio.sleep(random.uniform(0, longest))  # noqa: S311 spreads, protects nothing
