@@ -1,13 +1,11 @@
 """What import-linter can't say about the code. A rule yields one line for each finding."""
 
 import ast
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.architecture.tree import CODE, Source, dotted, members, sources
+from tests.architecture.tree import CODE, Source, dotted, sources
 
-SKELETON = ("__main__.py", "app.py", "settings.py")
 BANNED_NAMES = {
     "base",
     "common",
@@ -67,34 +65,6 @@ def domain_asks_no_clock_and_no_luck(root: Path) -> Iterator[str]:
             last_two = ".".join(name.split(".")[-2:])
             if {last_two, name.split(".")[-1]} & (CLOCK_AND_LUCK | OUTSIDE):
                 yield source.at(call, f"{name}() doesn't belong in the domain: make it an argument")
-
-
-def services_have_the_skeleton(root: Path) -> Iterator[str]:
-    """A service is `__main__.py`, `app.py` with `build`, `settings.py`, and its job."""
-    for service in members(root):
-        if service.parts[0] != "services":
-            continue
-        package = service / "moot" / service.name
-        for name in SKELETON:
-            if not (root / package / name).exists():
-                yield f"{package / name}: every service has one"
-        for source in sources(root, str(package)):
-            if source.path == package / "app.py" and not _defines(source, "build"):
-                yield f"{source.path}: an app is wired by a function named build"
-
-
-def members_are_portions_of_one_namespace(root: Path) -> Iterator[str]:
-    for member in members(root):
-        moot = member / "moot"
-        if (root / moot / "__init__.py").exists():
-            yield f"{moot / '__init__.py'}: moot is a namespace, shared by all members"
-        project = tomllib.loads((root / member / "pyproject.toml").read_text(encoding="utf-8"))
-        name = project["project"]["name"].removeprefix("moot-").replace("-", "_")
-        if project["tool"]["uv"]["build-backend"]["module-name"] != f"moot.{name}":
-            yield f"{member / 'pyproject.toml'}: module-name is to be moot.{name}"
-        for needed in ("__init__.py", "py.typed"):
-            if not (root / moot / name / needed).exists():
-                yield f"{moot / name / needed}: every member has one"
 
 
 def modules_are_named_for_what_they_hold(root: Path) -> Iterator[str]:
@@ -172,13 +142,6 @@ def _run_at_import(body: list[ast.stmt]) -> Iterator[ast.stmt]:
             yield from _run_at_import(statement.body)
         else:
             yield statement
-
-
-def _defines(source: Source, function: str) -> bool:
-    return any(
-        isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == function
-        for node in source.module.body
-    )
 
 
 def _names_from_tests(source: Source) -> set[str]:

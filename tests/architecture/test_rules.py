@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture import code_rules, page_rules
+from tests.architecture import code_rules, member_rules, page_rules
 from tests.architecture.tree import ROOT
 
 Rule = Callable[[Path], Iterator[str]]
@@ -14,12 +14,14 @@ Rule = Callable[[Path], Iterator[str]]
 MEMBER = """
 [project]
 name = "moot-{name}"
+dependencies = ["moot-contracts", "pydantic[email]>=2"]
 [tool.uv.build-backend]
 module-name = "moot.{name}"
 """
 SOUND = {
     "Makefile": "BIN := .venv/bin\ntest: ## Run the tests\n",
     "README.md": "`make test` runs `tests/unit`; see [the glossary](docs/glossary.md).\n",
+    "requirements.lock": "pydantic==2.14.3 \\\n    --hash=sha256:00\n",
     "docs/glossary.md": "A word: see `libs/domain`.\n",
     "libs/domain/pyproject.toml": MEMBER.format(name="domain"),
     "libs/domain/moot/domain/__init__.py": "",
@@ -57,22 +59,24 @@ PLANTED: list[tuple[Rule, str, str | None]] = [
         "def decide() -> str:\n    return open('schemas.json').read()\n",
     ),
     (
-        code_rules.services_have_the_skeleton,
+        member_rules.services_have_the_skeleton,
         "services/ticker/moot/ticker/settings.py",
         None,
     ),
     (
-        code_rules.services_have_the_skeleton,
+        member_rules.services_have_the_skeleton,
         "services/ticker/moot/ticker/app.py",
         "BUILT = True\n",
     ),
-    (code_rules.members_are_portions_of_one_namespace, "libs/domain/moot/__init__.py", ""),
-    (code_rules.members_are_portions_of_one_namespace, "libs/domain/moot/domain/py.typed", None),
+    (member_rules.members_are_portions_of_one_namespace, "libs/domain/moot/__init__.py", ""),
+    (member_rules.members_are_portions_of_one_namespace, "libs/domain/moot/domain/py.typed", None),
     (
-        code_rules.members_are_portions_of_one_namespace,
+        member_rules.members_are_portions_of_one_namespace,
         "libs/domain/pyproject.toml",
         MEMBER.format(name="domain").replace("moot.domain", "domain"),
     ),
+    (member_rules.the_lock_has_what_members_need, "requirements.lock", "pydantic==1.10.0\n"),
+    (member_rules.the_lock_has_what_members_need, "requirements.lock", "attrs==25.1.0\n"),
     (
         code_rules.modules_are_named_for_what_they_hold,
         "libs/domain/moot/domain/utils.py",
@@ -175,7 +179,7 @@ def test_finds_what_is_planted(
 def test_every_rule_is_tried() -> None:
     written = {
         name
-        for module in (code_rules, page_rules)
+        for module in (code_rules, member_rules, page_rules)
         for name, value in vars(module).items()
         if callable(value) and getattr(value, "__module__", "") == module.__name__
         if not name.startswith("_")
