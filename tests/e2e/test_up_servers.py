@@ -5,7 +5,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ import asyncpg
 import pytest
 
 from moot.cli.local.process import Process, command_line, dying_with_parent
+from tests.support.waiting import until
 
 MOOT = (sys.executable, "-m", "moot.cli")
 START_SECONDS = 30.0
@@ -40,12 +41,6 @@ class Up:
         return await self.process.stop(signal.SIGTERM, STOP_SECONDS)
 
 
-async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(START_SECONDS):
-        while not await condition():  # noqa: ASYNC110 - it is another process's condition
-            await asyncio.sleep(0.02)
-
-
 def environment() -> dict[str, str]:
     ours = {name: value for name, value in os.environ.items() if not name.startswith("MOOT_")}
     return {name: value for name, value in ours.items() if name not in {"NATS_URL", "DATABASE_URL"}}
@@ -67,7 +62,7 @@ async def up(folder: Path, *options: str, given: Mapping[str, str] = NOTHING) ->
         return bool(lines)
 
     try:
-        await until(is_ready)
+        await until(is_ready, within=START_SECONDS)
         (line,) = lines
         yield Up(process, json.loads(line), folder)
         assert len(lines) == 1

@@ -20,6 +20,7 @@ from moot.cli.local.nats_server import NatsServer, refuse_old
 from moot.cli.local.ports import LOOPBACK, free_port, is_free
 from moot.cli.local.postgres_server import PostgresServer
 from tests.support.servers import PASSWORD, running_nats, running_postgres
+from tests.support.waiting import until
 
 NOBODY = 65534
 IS_BUSY = """
@@ -117,9 +118,11 @@ async def test_postgres_restarts_at_once_though_backends_of_a_killed_one_linger(
         busy = asyncio.create_task(
             connection.execute("SELECT count(*) FROM generate_series(1, 5000000) AS busy")
         )
-        async with asyncio.timeout(20):
-            while not await query(server.url, IS_BUSY):  # noqa: ASYNC110 - of another process
-                await asyncio.sleep(0.01)
+
+        async def is_busy() -> bool:
+            return bool(await query(server.url, IS_BUSY))
+
+        await until(is_busy)
         await server.kill()
         await server.start()
         assert await query(server.url, "SELECT 1") == 1

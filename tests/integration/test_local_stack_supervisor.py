@@ -1,10 +1,9 @@
 """The supervisor over real processes: small programs that are ready, fail and end as told."""
 
-import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from moot.cli.local.ports import free_port
 from moot.cli.local.process import Process, command_line, dying_with_parent
 from moot.cli.local.program import Program
 from moot.cli.local.supervisor import Backoff, Supervisor
+from tests.support.waiting import until
 
 READY_PROGRAM = """
 import http.server, json, os, pathlib
@@ -37,14 +37,7 @@ print("deaf", flush=True)
 while True: time.sleep(60)
 """
 
-WITHIN_SECONDS = 15.0
 PATH = {"PATH": os.environ["PATH"]}
-
-
-async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(WITHIN_SECONDS):
-        while not await condition():  # noqa: ASYNC110 - it is another process's condition
-            await asyncio.sleep(0.005)
 
 
 class Told:
