@@ -1,0 +1,46 @@
+"""Wires the projector: the Chronicle → a runner for each projection → the Ops DB."""
+
+from collections.abc import Sequence
+
+from moot.projector.projections import PROJECTIONS
+from moot.projector.settings import ProjectorSettings
+from moot.runtime.chronicle import Chronicle
+from moot.runtime.database import Pool, connect_pool, schema_problem
+from moot.runtime.jetstream import JetStreamChronicle, connect
+from moot.runtime.projection_runner import ProjectionRunner, Replica
+from moot.runtime.provision import check_chronicle
+from moot.runtime.service import Host, Service
+
+TABLES = ("projector_checkpoint", "dead_letters", *(t for p in PROJECTIONS for t in p.tables))
+
+SPARE_CONNECTIONS = 2
+"""For readiness, beside the one that each projection's owner keeps."""
+
+
+async def build(settings: ProjectorSettings, host: Host) -> Service:
+    nats = await host.reach("nats", lambda: connect(settings, name="moot-projector"))
+    host.on_stop(nats.close)
+    size = len(PROJECTIONS) + SPARE_CONNECTIONS
+    pool = await host.reach(
+        "postgresql", lambda: connect_pool(settings, name="projector", size=size)
+    )
+    host.on_stop(pool.close)
+
+    async def chronicle_holds() -> str | None:
+        return "; ".join(await check_chronicle(nats, settings.nats_monitor_url)) or None
+
+    async def schema_is_there() -> str | None:
+        return await schema_problem(pool, TABLES)
+
+    host.readiness.add("chronicle", chronicle_holds)
+    host.readiness.add("schema", schema_is_there)
+    runners = make_runners(JetStreamChronicle(nats), pool, settings.replica)
+    for runner in runners:
+        host.readiness.add(runner.projection.name, runner.readiness)
+    return Service(jobs={runner.projection.name: runner.run for runner in runners})
+
+
+def make_runners(chronicle: Chronicle, pool: Pool, replica_name: str) -> Sequence[ProjectionRunner]:
+    """Return a runner for each projection, which one replica shares with others of other names."""
+    replica = Replica(replica_name)
+    return [ProjectionRunner(p, chronicle, pool, replica) for p in PROJECTIONS]

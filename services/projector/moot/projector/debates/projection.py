@@ -1,0 +1,30 @@
+"""The projection `debates_v1`: topics with all that belongs to them."""
+
+from collections.abc import Sequence
+from typing import cast, get_args
+
+from moot.contracts.envelope import Recorded
+from moot.contracts.topic_events import TopicEvent
+from moot.projector.debates import camps, signups, topics, transcript
+from moot.runtime.database import Connection
+from moot.runtime.projection import Projection
+
+TABLES = ("topics", "signups", "camps", "rounds", "arguments", "verdicts", "draws")
+STATEMENTS = (
+    *topics.STATEMENTS,
+    *signups.STATEMENTS,
+    *camps.STATEMENTS,
+    *transcript.STATEMENTS,
+)
+
+
+async def apply(connection: Connection, batch: Sequence[Recorded]) -> None:
+    of_topics = [(r, r.event) for r in batch if isinstance(r.event, get_args(TopicEvent))]
+    events = cast("list[tuple[Recorded, TopicEvent]]", of_topics)
+    await topics.project(connection, events)
+    await signups.project(connection, events)
+    await camps.project(connection, events)
+    await transcript.project(connection, events)
+
+
+DEBATES = Projection("debates_v1", frozenset({"topic"}), TABLES, apply)

@@ -1,0 +1,8 @@
+"""Every projection that the projector runs. Stored names: never renamed."""
+
+from moot.projector.agent_keys import AGENT_KEYS
+from moot.projector.announcements import ANNOUNCEMENTS
+from moot.projector.deadlines import DEADLINES
+from moot.projector.debates.projection import DEBATES
+
+PROJECTIONS = (DEBATES, DEADLINES, ANNOUNCEMENTS, AGENT_KEYS)

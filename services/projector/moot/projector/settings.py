@@ -1,0 +1,7 @@
+"""What the projector reads from its environment."""
+
+from moot.runtime.settings import DatabaseSettings
+
+
+class ProjectorSettings(DatabaseSettings):
+    """Nothing of its own."""
