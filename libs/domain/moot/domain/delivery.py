@@ -48,6 +48,8 @@ class OpenRequest:
 
     announcement: Announcement
     requested_at: datetime
+    first_in_line: bool
+    """Whether nothing else was open when it was requested: nobody else's end will call it up."""
     attempts: int = 0
     waits_until: datetime | None = None
 
@@ -76,7 +78,7 @@ initial = Queue()
 def evolve(state: Queue, event: DeliveryEvent) -> Queue:
     match event:
         case DeliveryRequested():
-            request = OpenRequest(event.announcement, event.requested_at)
+            request = OpenRequest(event.announcement, event.requested_at, not state.open)
             return replace(
                 state,
                 endpoint=event.endpoint,
