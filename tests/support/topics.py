@@ -22,10 +22,12 @@ from moot.contracts.topic_commands import (
 )
 from moot.contracts.topic_events import TopicEvent
 from moot.domain import topic
+from moot.domain.deadlines import Deadline, next_deadline
 from moot.domain.draw import commitment, draw_secret
 from moot.domain.refusal import Refused
-from moot.domain.topic_stages import TopicState, Unborn, camps_of
+from moot.domain.topic_stages import Born, TopicState, Unborn, camps_of, timetable_of
 
+MICROSECOND = timedelta(microseconds=1)
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 SCHEDULE = Schedule(
     signup_open_at=NOON + timedelta(hours=1),
@@ -51,6 +53,17 @@ class Given:
     def state(self) -> TopicState:
         return reduce(topic.evolve, self.history, topic.initial)
 
+    @property
+    def born(self) -> Born:
+        """The state of a topic that has been proposed."""
+        state = self.state
+        assert not isinstance(state, Unborn)
+        return state
+
+    @property
+    def deadline(self) -> Deadline | None:
+        return next_deadline(timetable_of(self.born))
+
     def decide(self, command: TopicCommand, at: datetime) -> list[TopicEvent] | Refused:
         return topic.decide(self.state, command, at)
 
@@ -70,9 +83,9 @@ class Given:
         return self.decide(command, at) == []
 
     def agent_in(self, camp: str) -> Caller:
-        state = self.state
-        assert not isinstance(state, Unborn)
-        return Caller.agent(next(seat.agent_id for seat in camps_of(state) if seat.camp == camp))
+        return Caller.agent(
+            next(seat.agent_id for seat in camps_of(self.born) if seat.camp == camp)
+        )
 
 
 def proposed(**changes: Any) -> Given:  # noqa: ANN401 a topic's own fields
