@@ -4,7 +4,7 @@ import random
 from collections import Counter as Tally
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, get_args
 
 from prometheus_client import Counter
 
@@ -15,7 +15,6 @@ from moot.contracts.deliveries import (
     AnnouncementDelivered,
     AnnouncementFailed,
     Attempt,
-    DeliveryAttempted,
     DeliveryDue,
     DeliveryRequested,
     Endpoint,
@@ -39,6 +38,21 @@ _attempts = Counter(
 )
 
 
+_Calling = DeliveryRequested | DeliveryDue | AnnouncementDelivered | AnnouncementFailed
+_CALLING: Final[tuple[type[_Calling], ...]] = get_args(_Calling)
+
+
+def _calls_up(event: _Calling, request: OpenRequest) -> bool:
+    match event:
+        case DeliveryRequested():
+            of_this = event.announcement.event_id == request.announcement.event_id
+            return of_this and request.first_in_line
+        case DeliveryDue():
+            return event.event_id == request.announcement.event_id
+        case AnnouncementDelivered() | AnnouncementFailed():
+            return request.attempts == 0 and not request.first_in_line
+
+
 class Delivering:
     def __init__(
         self,
@@ -58,21 +72,13 @@ class Delivering:
         self._guilds: Tally[str] = Tally()
 
     async def react(self, recorded: Recorded) -> str | None:
-        """Attempt the queue's oldest open request if it is ready. Raises Later, and faults."""
-        match recorded.event:
-            case (
-                DeliveryRequested()
-                | DeliveryDue()
-                | AnnouncementDelivered()
-                | (AnnouncementFailed())
-            ):
-                return await self._attempt_ready(recorded)
-            case DeliveryAttempted():
-                return None
-            case _:
-                return None
+        """Attempt what this event makes ready. Raises Later, and faults.
 
-    async def _attempt_ready(self, recorded: Recorded) -> str:
+        One event alone calls up each attempt, or two replicas would make it at the same time.
+        """
+        event = recorded.event
+        if not isinstance(event, _CALLING):
+            return None
         queue = recorded.stream.id
         if queue in self._queues:
             raise Later(BUSY_SECONDS, "queue-busy")
@@ -80,8 +86,8 @@ class Delivering:
         try:
             state = (await self._dispatcher.load(delivery, queue)).state
             request, endpoint = state.ready, state.endpoint
-            if request is None or endpoint is None:
-                return "nothing-ready"
+            if request is None or endpoint is None or not _calls_up(event, request):
+                return "nothing-to-attempt"
             return await self._attempt(recorded, endpoint, request)
         finally:
             self._queues.discard(queue)
