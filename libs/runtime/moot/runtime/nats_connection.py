@@ -7,8 +7,10 @@ answer, or the connection breaks. (nats-py's `publish_async` leaves some waiting
 import asyncio
 import itertools
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 from typing import Protocol
+from weakref import WeakSet
 
 import structlog
 from nats.aio.client import Client
@@ -47,30 +49,40 @@ class NatsConnection:
         self._watchers: set[Callable[[], None]] = set()
         self._reported: set[str] = set()
         self._closing = False
+        self._reopening: asyncio.Task[None] | None = None
+        self._subscriptions: WeakSet[Subscription] = WeakSet()
 
     async def open(self, url: str, *, name: str) -> None:
         """Connect, waiting for the server as long as it takes."""
-        await self.client.connect(
+        client = self.client
+        await client.connect(
             url,
             name=name,
             error_cb=self._on_error,
             disconnected_cb=self._on_disconnected,
             reconnected_cb=self._on_connected,
-            closed_cb=self._on_disconnected,
+            closed_cb=partial(self._on_closed, url, name),
             max_reconnect_attempts=-1,
             reconnect_time_wait=0.2,  # pyright: ignore[reportArgumentType] seconds, fractions too
             ping_interval=5,
             max_outstanding_pings=2,
             pending_size=_PENDING_BYTES,
         )
-        self._inbox = self.client.new_inbox()
+        self._inbox = client.new_inbox()
         await self.subscribe(f"{self._inbox}.*", self._on_answer)
         await self._on_connected()
 
     async def close(self) -> None:
         self._closing = True
-        if not self.client.is_closed:
+        if self._reopening is not None:
+            self._reopening.cancel()
+        for subscription in self._subscriptions:
+            with suppress(NatsError):
+                await subscription.unsubscribe()
+        # While the server is away, nats-py writes what is pending to a dead socket.
+        with suppress(OSError):
             await self.client.close()
+        await self._on_disconnected()
 
     @property
     def connected(self) -> bool:
@@ -83,9 +95,11 @@ class NatsConnection:
         self, subject: str, receive: Callable[[Msg], Awaitable[None]]
     ) -> Subscription:
         """Hand each message on `subject` to `receive`, in order, whatever its number and size."""
-        return await self.client.subscribe(  # pyright: ignore[reportUnknownMemberType] its `future`
+        subscription = await self.client.subscribe(  # pyright: ignore[reportUnknownMemberType]
             subject, cb=receive, pending_msgs_limit=0, pending_bytes_limit=0
         )
+        self._subscriptions.add(subscription)
+        return subscription
 
     @contextmanager
     def watching(self, watcher: Callable[[], None]) -> Generator[None]:
@@ -172,6 +186,12 @@ class NatsConnection:
         for receiver in list(self._receivers.values()):
             receiver(None)
         self._tell_watchers()
+
+    async def _on_closed(self, url: str, name: str) -> None:
+        # nats-py gives up for good when the server says -ERR, e.g. to one who reads too slowly.
+        if not self._closing:
+            self.client = Client()
+            self._reopening = asyncio.create_task(self.open(url, name=name))
 
     def _tell_watchers(self) -> None:
         for watcher in list(self._watchers):

@@ -1,0 +1,68 @@
+"""A TCP proxy that can lose what the server answers, or cut the line."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+
+
+class TcpProxy:
+    """While `losing`, what the server sends is dropped; what is sent to it arrives."""
+
+    def __init__(self, port: int) -> None:
+        self.losing = False
+        self.lost = asyncio.Event()
+        self.port = 0
+        self._target = port
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._clients: set[asyncio.StreamWriter] = set()
+
+    @property
+    def url(self) -> str:
+        return f"nats://127.0.0.1:{self.port}"
+
+    def cut(self) -> None:
+        """Break every connection; the next ones are as good as new."""
+        for writer in list(self._writers):
+            writer.close()
+
+    def say(self, text: bytes) -> None:
+        """Send to every client as if the server had."""
+        for writer in self._clients:
+            writer.write(text)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, to_there = await asyncio.open_connection("127.0.0.1", self._target)
+        self._writers |= {writer, to_there}
+        self._clients.add(writer)
+        try:
+            async with asyncio.TaskGroup() as both:
+                both.create_task(self._pump(reader, to_there, answers=False))
+                both.create_task(self._pump(there, writer, answers=True))
+        finally:
+            self._writers -= {writer, to_there}
+            self._clients.discard(writer)
+
+    async def _pump(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, answers: bool
+    ) -> None:
+        with suppress(ConnectionError):
+            while data := await reader.read(65536):
+                if answers and self.losing:
+                    self.lost.set()
+                    continue
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
+
+@asynccontextmanager
+async def running_proxy(port: int) -> AsyncGenerator[TcpProxy]:
+    """A proxy before the server at `port` of 127.0.0.1."""
+    proxy = TcpProxy(port)
+    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
+    proxy.port = server.sockets[0].getsockname()[1]
+    try:
+        yield proxy
+    finally:
+        server.close()
+        proxy.cut()
