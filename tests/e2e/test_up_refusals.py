@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 import threading
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -14,27 +12,17 @@ import pytest
 
 from moot.cli.local.data_folder import data_folder
 from moot.cli.local.ports import LOOPBACK
+from tests.support.local_moot import NOTHING, moot
 
-MOOT = (sys.executable, "-m", "moot.cli")
 WRONG_SETTINGS = 2
 WRONG_SURROUNDINGS = 3
 
 
-def moot(*arguments: str, environment: Mapping[str, str] | None = None) -> tuple[int, str]:
-    """Run the command; its exit code and what it said, after checking that it says no more."""
-    inherited = {n: v for n, v in os.environ.items() if not n.startswith("MOOT_")}
-    plain = {"NO_COLOR": "1", "COLUMNS": "200"}
-    done = subprocess.run(
-        [*MOOT, *arguments],
-        check=False,
-        capture_output=True,
-        text=True,
-        env={**inherited, **plain, **(environment or {})},
-        timeout=50,
-    )
-    assert "Traceback" not in done.stderr
-    assert done.stdout == ""
-    return done.returncode, done.stderr
+def refused(*arguments: str, given: Mapping[str, str] = NOTHING) -> tuple[int, str]:
+    """The exit code and the message of a command that prints nothing else."""
+    done = moot(*arguments, given=given)
+    assert done.said == ""
+    return done.code, done.errors
 
 
 @contextmanager
@@ -62,7 +50,7 @@ def listening(greeting: bytes = b"") -> Generator[int]:
 
 def test_a_port_that_is_taken(tmp_path: Path) -> None:
     with listening() as port:
-        code, said = moot("up", "--data", str(tmp_path), "--port", str(port))
+        code, said = refused("up", "--data", str(tmp_path), "--port", str(port))
     assert (code, said) == (
         WRONG_SURROUNDINGS,
         f"moot: Port {port} is taken: choose another with --port.\n",
@@ -72,7 +60,7 @@ def test_a_port_that_is_taken(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     in_the_way = tmp_path / "file"
     in_the_way.touch()
-    code, said = moot("up", "--data", str(in_the_way / "data"))
+    code, said = refused("up", "--data", str(in_the_way / "data"))
     assert code == WRONG_SURROUNDINGS
     assert said.startswith(f"moot: Can't keep data in {in_the_way / 'data'}: Not a directory.")
 
@@ -80,23 +68,23 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
 def test_a_folder_that_cannot_be_written_to(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
-    code, said = moot("up", "--data", str(tmp_path))
+    code, said = refused("up", "--data", str(tmp_path))
     assert code == WRONG_SURROUNDINGS
     assert said.startswith(f"moot: Can't keep data in {tmp_path}: Permission denied.")
 
 
 def test_a_folder_that_another_one_runs_on(tmp_path: Path) -> None:
     with data_folder(tmp_path):
-        code, said = moot("up", "--data", str(tmp_path))
+        code, said = refused("up", "--data", str(tmp_path))
     assert code == WRONG_SURROUNDINGS
     assert said.startswith(f"moot: Another `moot up` runs on {tmp_path}: stop it, or choose")
 
 
 def test_secrets_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "secrets.json").write_text('{"MOOT_ADMIN_KEY": 5, "MOOT_DRAW_KEY": "said-nowhere"}')
-    code, said = moot("up", "--data", str(tmp_path))
+    code, said = refused("up", "--data", str(tmp_path))
     assert code == WRONG_SURROUNDINGS
-    assert said.startswith(f"moot: Can't read the secrets in {tmp_path / 'secrets.json'}")
+    assert said.startswith(f"moot: Can't keep the secrets in {tmp_path / 'secrets.json'}")
     assert "said-nowhere" not in said
 
 
@@ -104,7 +92,7 @@ def test_secrets_that_cannot_be_read(tmp_path: Path) -> None:
     ("given", "missing"), [("NATS_URL", "DATABASE_URL"), ("DATABASE_URL", "NATS_URL")]
 )
 def test_one_server_without_the_other(tmp_path: Path, given: str, missing: str) -> None:
-    code, said = moot("up", "--data", str(tmp_path), environment={given: "somewhere"})
+    code, said = refused("up", "--data", str(tmp_path), given={given: "somewhere"})
     assert code == WRONG_SETTINGS
     assert f"{given} is set and {missing} isn't" in said
 
@@ -123,7 +111,7 @@ def test_one_server_without_the_other(tmp_path: Path, given: str, missing: str) 
     ],
 )
 def test_options_that_mean_nothing(tmp_path: Path, options: list[str], says: str) -> None:
-    code, said = moot("up", "--data", str(tmp_path), *options)
+    code, said = refused("up", "--data", str(tmp_path), *options)
     assert code == WRONG_SETTINGS
     assert says in said
 
@@ -131,7 +119,7 @@ def test_options_that_mean_nothing(tmp_path: Path, options: list[str], says: str
 def test_a_server_that_is_not_there(tmp_path: Path) -> None:
     with listening() as port:
         pass
-    code, said = moot("up", "--data", str(tmp_path), environment=own_servers(port))
+    code, said = refused("up", "--data", str(tmp_path), given=own_servers(port))
     assert code == WRONG_SURROUNDINGS
     assert f"No NATS server answers at nats://{LOOPBACK}:{port}." in said
 
@@ -139,7 +127,7 @@ def test_a_server_that_is_not_there(tmp_path: Path) -> None:
 def test_a_server_that_is_too_old(tmp_path: Path) -> None:
     information = json.dumps({"server_id": "OLD", "version": "2.11.4", "max_payload": 1048576})
     with listening(f"INFO {information}\r\n".encode()) as port:
-        code, said = moot("up", "--data", str(tmp_path), environment=own_servers(port))
+        code, said = refused("up", "--data", str(tmp_path), given=own_servers(port))
     assert code == WRONG_SURROUNDINGS
     assert "is NATS 2.11.4; Moot needs 2.12 or newer" in said
     assert "hidden" not in said

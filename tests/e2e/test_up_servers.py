@@ -4,74 +4,19 @@ import asyncio
 import json
 import os
 import signal
-import sys
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 import pytest
 
 from moot.cli.local.process import Process, command_line, dying_with_parent
+from tests.support.local_moot import MOOT, START_SECONDS, STOP_SECONDS, environment, moot, up
 from tests.support.waiting import until
 
-MOOT = (sys.executable, "-m", "moot.cli")
-START_SECONDS = 30.0
-STOP_SECONDS = 20.0
 SECOND_START_SECONDS = 5.0
-NOTHING: Mapping[str, str] = {}
-
-
-@dataclass
-class Up:
-    """A `moot up --json` that is ready, with the line it printed."""
-
-    process: Process
-    ready: dict[str, Any]
-    folder: Path
-
-    @property
-    def pids(self) -> dict[str, list[int]]:
-        """As they are now: `ready` has those of the start."""
-        return json.loads((self.folder / "running.json").read_text())["pids"]
-
-    async def stop(self) -> int:
-        return await self.process.stop(signal.SIGTERM, STOP_SECONDS)
-
-
-def environment() -> dict[str, str]:
-    ours = {name: value for name, value in os.environ.items() if not name.startswith("MOOT_")}
-    return {name: value for name, value in ours.items() if name not in {"NATS_URL", "DATABASE_URL"}}
-
-
-@asynccontextmanager
-async def up(folder: Path, *options: str, given: Mapping[str, str] = NOTHING) -> AsyncGenerator[Up]:
-    lines: list[str] = []
-    arguments = [*MOOT, "up", "--json", "--data", str(folder), *options]
-    with_errors_apart = ["sh", "-c", f'exec "$0" "$@" 2>>"{folder}.log"', *arguments]
-    process = Process(
-        [*dying_with_parent(signal.SIGTERM), *with_errors_apart],
-        environment=environment() | dict(given),
-        sink=lines.append,
-    )
-
-    async def is_ready() -> bool:
-        assert process.exit_code is None, errors_of(folder)
-        return bool(lines)
-
-    try:
-        await until(is_ready, within=START_SECONDS)
-        (line,) = lines
-        yield Up(process, json.loads(line), folder)
-        assert len(lines) == 1
-    finally:
-        await process.stop(signal.SIGTERM, STOP_SECONDS)
-
-
-def errors_of(folder: Path) -> str:
-    return Path(f"{folder}.log").read_text()
+WRONG_SETTINGS = 2
+WRONG_SURROUNDINGS = 3
 
 
 async def query(url: str, statement: str) -> object:
@@ -170,3 +115,41 @@ async def test_with_servers_given_it_starts_none(tmp_path: Path) -> None:
         async with up(tmp_path / "data", "--services", "none", given=given) as moot:
             assert moot.ready["pids"] == {}
             assert moot.ready["nats"] == servers.ready["nats"]
+
+
+async def test_told_to_stop_while_it_starts_it_leaves_nothing_behind(tmp_path: Path) -> None:
+    said: list[str] = []
+    arguments = [*MOOT, "up", "--data", str(tmp_path), "--services", "none"]
+    process = Process(
+        [*dying_with_parent(signal.SIGTERM), *arguments],
+        environment=environment(),
+        sink=said.append,
+    )
+
+    async def has_started_a_server() -> bool:
+        return any("Server is ready" in line for line in said)
+
+    await until(has_started_a_server, within=START_SECONDS)
+    nats = int((tmp_path / "nats" / "nats-server.pid").read_text())
+    assert await process.stop(signal.SIGINT, STOP_SECONDS) == 0
+    assert alive([nats]) == []
+    assert not any("Traceback" in line for line in said)
+
+
+async def test_other_commands_find_the_moot_that_runs(tmp_path: Path) -> None:
+    data = str(tmp_path / "data")
+    async with up(tmp_path / "data", "--services", "none"):
+        assert json.loads(moot("status", "--json", "--data", data).said) == []
+        assert "projection" in moot("status", "--data", data).said
+        assert moot("provision", "--data", data).said.endswith("everything is there.\n")
+        assert moot("migrate", "--data", data).said == "Migrated to head.\n"
+        refused = moot("migrate", "--to", "nowhere", "--data", data)
+    assert refused.code == WRONG_SURROUNDINGS
+    assert "to nowhere: " in refused.errors
+
+
+@pytest.mark.parametrize("command", ["status", "provision", "migrate", "seed"])
+def test_other_commands_say_when_no_moot_runs(tmp_path: Path, command: str) -> None:
+    refused = moot(command, "--data", str(tmp_path))
+    assert refused.code == WRONG_SETTINGS
+    assert f"runs on {tmp_path}: start one with `moot up`" in refused.errors

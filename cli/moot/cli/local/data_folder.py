@@ -71,9 +71,9 @@ def kept_secrets(folder: Path) -> Secrets:
     file = folder / SECRETS_FILE
     try:
         kept = Secrets.model_validate_json(file.read_bytes()) if file.exists() else Secrets()
+        write_privately(file, kept.model_dump_json(indent=2))
     except (ValidationError, OSError) as error:
-        raise SurroundingsError(f"Can't read the secrets in {file}: {error}") from error
-    write_privately(file, kept.model_dump_json(indent=2))
+        raise SurroundingsError(f"Can't keep the secrets in {file}: {error}") from error
     return kept
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from moot.cli.errors import NotReadyError, SettingsError
+from moot.cli.errors import NotReadyError, SettingsError, SurroundingsError
 from moot.cli.local.data_folder import (
     RUNNING_FILE,
     data_folder,
@@ -173,8 +173,12 @@ class Stack:
                 raise NotReadyError(f"{name} ended {len(ends)} times:\n{program.tail}")
 
     def _write_running(self) -> None:
-        if self._is_ready:
+        if not self._is_ready:
+            return
+        try:
             write_privately(self._folder / RUNNING_FILE, self.running.model_dump_json())
+        except OSError as error:
+            self._lines.tell("moot", f"can't write {RUNNING_FILE}: {error.strerror}")
 
 
 @asynccontextmanager
@@ -185,7 +189,14 @@ async def local_stack(
     with data_folder(plan.data) as folder:
         stack = Stack(plan, folder, lines, environment)
         try:
-            await stack.start()
+            await _started(stack)
             yield stack
         finally:
             await stack.stop()
+
+
+async def _started(stack: Stack) -> None:
+    try:
+        await stack.start()
+    except OSError as error:
+        raise SurroundingsError(f"{error.filename or 'moot up'}: {error.strerror}") from error
