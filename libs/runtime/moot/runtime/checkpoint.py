@@ -82,6 +82,9 @@ FROM unnest(
 FAST = "SET LOCAL synchronous_commit TO off"
 
 
+STATEMENTS = (CREATE, TAKE, LEASE_LEFT, ADVANCE, RENEW, GIVE_UP, PARKED, PARK)
+
+
 class OwnershipLostError(Exception):
     """Another owner has taken the projection; nothing was written."""
 
