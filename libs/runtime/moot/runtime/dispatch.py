@@ -6,20 +6,18 @@ command that is obeyed already) counts only on a state that the stream's leader 
 """
 
 import asyncio
-import hashlib
-import json
 import random
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any
 from weakref import WeakValueDictionary
 
 from moot.contracts.catalogue import EVENTS_BY_CATEGORY, Event
 from moot.contracts.envelope import Cause, Envelope, Recorded
-from moot.contracts.ids import CommandId, EventId, Position, derived_id
-from moot.contracts.subjects import Category, StreamName
+from moot.contracts.ids import EventId, Position, derived_id
+from moot.contracts.subjects import StreamName
 from moot.runtime.chronicle import (
     Chronicle,
     ChronicleUnavailableError,
@@ -27,102 +25,39 @@ from moot.runtime.chronicle import (
     Message,
     Stored,
 )
+from moot.runtime.deciding import (
+    Command,
+    CommandContext,
+    CommandIdReused,
+    CommandT,
+    Decider,
+    Folded,
+    Outcome,
+    Refusal,
+    State,
+    command_hash,
+)
 from moot.runtime.decoding import UndecodableEventError, decoded
+
+__all__ = [
+    "CommandContext",
+    "CommandIdReused",
+    "Decider",
+    "Dispatcher",
+    "Folded",
+    "Outcome",
+    "Refusal",
+    "UnreadableStreamError",
+    "command_hash",
+]
 
 MAX_TRIES = 12
 _FIRST_PAUSE_SECONDS = 0.002
 _LONGEST_PAUSE_SECONDS = 0.2
 
-State = TypeVar("State")
-
 
 class UnreadableStreamError(Exception):
     """A stream has an event that this version of the code can't read: nothing can be decided."""
-
-
-class Refusal(Protocol):
-    """An expected no, as a decider gives it: `code` is stable, `detail` is for people."""
-
-    @property
-    def code(self) -> str: ...
-
-    @property
-    def detail(self) -> str: ...
-
-
-@dataclass(frozen=True, slots=True)
-class CommandIdReused:
-    """The refusal of a command whose id the stream knows from another command."""
-
-    code: str = "command-id-reused"
-    detail: str = "this command id was used before, for another command"
-    errors: tuple[()] = ()
-
-
-class Command(Protocol):
-    """A frozen pydantic model with a name."""
-
-    @property
-    def name(self) -> str: ...
-
-    def model_dump(self, *, mode: str, exclude_defaults: bool) -> dict[str, Any]: ...
-
-
-CommandT = TypeVar("CommandT", bound=Command)
-CommandT_contra = TypeVar("CommandT_contra", contravariant=True)
-
-
-class Decider(Protocol[State, CommandT_contra]):
-    """A module of `moot.domain`. `decide` returns a list of events, or a refusal."""
-
-    @property
-    def category(self) -> Category: ...
-
-    @property
-    def initial(self) -> State: ...
-
-    def evolve(self, state: State, event: Any, /) -> State: ...  # noqa: ANN401 its own events
-
-    def decide(
-        self, state: State, command: CommandT_contra, now: datetime, /
-    ) -> Sequence[Event] | Refusal: ...
-
-
-@dataclass(frozen=True, slots=True)
-class CommandContext:
-    """Who wants it, and where the wish comes from.
-
-    `causation_id` is the id of the event that a reactor answers; None for a wish of its own.
-    """
-
-    command_id: CommandId
-    caller_auth_id: str
-    correlation_id: str
-    causation_id: str | None = None
-    traceparent: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Folded(Generic[State]):
-    """A state with the position of the last event in it; 0 for none."""
-
-    state: State
-    position: int
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome(Generic[State]):
-    """What came of a command that wasn't refused.
-
-    `position` and `state` are the stream's right after the command; `recorded` is empty when it
-    was obeyed already. `replayed`: it is the answer to the same command, given before. The
-    `stored_at` of an event just recorded is when it was decided, a moment before JetStream's own.
-    """
-
-    position: int
-    state: State
-    recorded: tuple[Recorded, ...]
-    replayed: bool
 
 
 @dataclass(slots=True)
@@ -305,16 +240,6 @@ class Dispatcher:
         known.add(decider, recorded)
         own = tuple(r for r in recorded if r.envelope.cause.command_id == cause.command_id)
         return Outcome(position, known.state, own, replayed=True)
-
-
-def command_hash(command: Command) -> str:
-    """Return the SHA-256 of the command's name and its canonical JSON, in hex.
-
-    Without what is left at its default, so that a new optional field changes no old hash.
-    """
-    content = command.model_dump(mode="json", exclude_defaults=True)
-    text = json.dumps([command.name, content], sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _cause(command: Command, context: CommandContext) -> Cause:
