@@ -25,6 +25,7 @@ CODE_SPAN = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\]\((?!\w+:|#)([^)#\s]+)")
 MAKE = re.compile(r"(?:^|[`$]\s?)make ([a-z][a-z-]*)", re.MULTILINE)
 TARGET = re.compile(r"^([a-z][a-z-]*):", re.MULTILINE)
+TEST = re.compile(r"(tests/[\w/]+\.py)(?:::(\w+))?")
 PATH = re.compile(r"[\w.@-]+(?:/[\w.@-]+)*/?")
 # Made when things run, so named in pages without being in the tree.
 MADE = (".venv", ".moot", "uv.lock")
@@ -56,6 +57,17 @@ def named_paths_exist(root: Path) -> Iterator[str]:
         for span in CODE_SPAN.findall((root / page).read_text(encoding="utf-8")):
             if _is_path(span, folders) and not (root / span).exists():
                 yield f"{page}: names {span}, which isn't there"
+
+
+def named_tests_exist(root: Path) -> Iterator[str]:
+    """A guarantee names the test that fails without it; none may name a test that is gone."""
+    for page in pages(root):
+        for path, name in TEST.findall((root / page).read_text(encoding="utf-8")):
+            defined = rf"^\s*(?:async def|def|class) {name}\b"
+            file = root / path
+            text = file.read_text(encoding="utf-8") if file.exists() else ""
+            if not text or (name and not re.search(defined, text, re.MULTILINE)):
+                yield f"{page}: names the test {path}::{name}, which isn't there"
 
 
 def named_make_targets_exist(root: Path) -> Iterator[str]:

@@ -130,6 +130,11 @@ PLANTED: list[tuple[Rule, str, str | None]] = [
         "README.md",
         "It stands in `libs/domain/moot/domain/camp.py`.\n",
     ),
+    (
+        page_rules.named_tests_exist,
+        "README.md",
+        "Held by `tests/unit/test_topic.py::test_that_was_renamed`.\n",
+    ),
     (page_rules.named_make_targets_exist, "README.md", "```console\n$ make everything\n```\n"),
     (page_rules.make_help_lists_every_target, "Makefile", "test:\n\ttrue\n"),
 ]
