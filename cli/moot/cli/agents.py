@@ -2,11 +2,12 @@
 
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
 
 from moot.cli.calls import answer_to
-from moot.cli.client import MootClient
+from moot.cli.client import MootClient, refusal_in
 from moot.cli.options import ApiAddress, DataFolder, JsonOutput
 from moot.cli.whereabouts import api_of
 from moot.contracts.views import IssuedKeyView
@@ -30,6 +31,27 @@ def issue_key(
     typer.echo(issued.model_dump_json() if as_json else issued.key)
 
 
+@app.command("revoke")
+def revoke(
+    agent_id: AgentId,
+    reason: Annotated[str, typer.Option(help="Why; it is recorded.")] = "revoked by an admin",
+    api: ApiAddress = None,
+    data: DataFolder = Path(".moot"),
+) -> None:
+    """Make an agent's key worthless."""
+    address, admin_key = api_of(data, api)
+    answer_to(_revoke(address, admin_key, agent_id, reason))
+    typer.echo(f"{agent_id} has no key any more.")
+
+
 async def _issue(address: str, admin_key: str, agent_id: str, *, force: bool) -> IssuedKeyView:
     async with MootClient.connect(address, admin_key=admin_key) as moot:
         return await moot.issue_key(agent_id, force=force)
+
+
+async def _revoke(address: str, admin_key: str, agent_id: str, reason: str) -> None:
+    path = f"/api/admin/agent-keys/{quote(agent_id, safe='')}"
+    async with MootClient.connect(address, admin_key=admin_key) as moot:
+        answer = await moot.request("DELETE", path, query={"reason": reason})
+    if not answer.is_success:
+        raise refusal_in(answer)

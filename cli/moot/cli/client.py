@@ -216,9 +216,13 @@ class MootClient:
 def _read(response: httpx2.Response, view: type[ViewT]) -> ViewT:
     if response.is_success:
         return view.model_validate_json(response.content)
+    raise refusal_in(response)
+
+
+def refusal_in(response: httpx2.Response) -> ProblemError | MootUnreachableError:
+    """What an answer that isn't a success means."""
     try:
-        problem = ProblemView.model_validate_json(response.content)
-    except ValidationError as error:
+        return ProblemError(ProblemView.model_validate_json(response.content))
+    except ValidationError:
         status, text = response.status_code, response.text[:200]
-        raise MootUnreachableError(f"{status} from {response.url}: {text}") from error
-    raise ProblemError(problem)
+        return MootUnreachableError(f"{status} from {response.url}: {text}")
