@@ -103,6 +103,30 @@ async def test_batches_are_whole_after_a_kill(
     assert texts(await chronicle.read(TOPIC)) == expected
 
 
+async def test_more_batches_at_once_than_the_server_takes_are_all_stored(
+    nats_server: NatsServer,
+) -> None:
+    await provision(nats_server.url, nats_server.monitor_url)
+
+    async def write_batches(process: int) -> None:
+        async with connected(nats_server.url) as connection:
+            chronicle = JetStreamChronicle(connection)
+            streams = [StreamName("topic", derived_id(f"{process} {n}")) for n in range(10)]
+            await asyncio.gather(
+                *(
+                    chronicle.append(
+                        stream, 0, messages(*(f"{stream.id} {part}" for part in "abc"))
+                    )
+                    for stream in streams
+                )
+            )
+
+    await asyncio.gather(*(write_batches(process) for process in range(10)))
+
+    async with connected(nats_server.url) as connection:
+        assert await JetStreamChronicle(connection).head() == 10 * 10 * 3
+
+
 async def test_no_update_of_twenty_writers_is_lost(nats_server: NatsServer) -> None:
     await provision(nats_server.url, nats_server.monitor_url)
 

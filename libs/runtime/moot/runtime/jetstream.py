@@ -24,8 +24,8 @@ from moot.runtime.chronicle import (
 )
 from moot.runtime.direct_get import read_after
 from moot.runtime.jetstream_api import (
+    BUSY,
     MESSAGE_ID,
-    UNAVAILABLE,
     JetStreamError,
     ask,
     parse,
@@ -170,7 +170,7 @@ class JetStreamChronicle:
             except (LostAnswerError, _NotYetError) as error:
                 reason: Exception = error
             except JetStreamError as error:
-                if error.code != UNAVAILABLE:
+                if error.code not in BUSY:
                     raise ChronicleUnavailableError(str(error)) from error
                 reason = error
             # An election answers "unavailable" at once, for seconds.

@@ -13,8 +13,10 @@ from moot.runtime.chronicle import Stored
 from moot.runtime.nats_connection import LostAnswerError, NatsConnection
 
 MESSAGE_ID = "Nats-Msg-Id"
-UNAVAILABLE = 503
+BUSY = {429, 503}
+"""Codes that pass: too many batches at once, no leader just now."""
 NOT_FOUND = 404
+STREAM_NOT_FOUND = 10059
 
 _ACK_TOKENS = 9
 _ACK_TOKENS_WITH_DOMAIN = 11
@@ -63,9 +65,6 @@ async def stored_message(connection: NatsConnection, wanted: Mapping[str, Any]) 
         body=base64.b64decode(message.get("data", "")),
         stored_at=datetime.fromisoformat(message["time"]).astimezone(UTC),
     )
-
-
-STREAM_NOT_FOUND = 10059
 
 
 def directly_read(message: Msg) -> Stored:
