@@ -44,10 +44,10 @@ def status(data: DataFolder = Path(".moot"), as_json: JsonOutput = False) -> Non
     if as_json:
         console.print_json(data=[asdict(of) for of in progress])
         return
-    table = Table("projection", "position", "head", "behind", "state", "updated", "error")
+    table = Table("projection", "position", "head", "behind", "state", "error")
     for of in progress:
         numbers = (of.position, of.head, of.behind)
-        table.add_row(of.projection, *map(str, numbers), of.state, of.updated_at, of.error or "")
+        table.add_row(of.projection, *map(str, numbers), of.state, of.error or "")
     console.print(table)
 
 
