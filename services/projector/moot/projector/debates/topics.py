@@ -20,6 +20,7 @@ from moot.contracts.topic_events import (
     TopicCancelled,
     TopicCreated,
     TopicEvent,
+    VerdictOverdue,
     VerdictSubmitted,
     VisibilitySet,
 )
@@ -31,24 +32,25 @@ INSERT INTO topics (
     topic_id, creator, title, summary, signup_open_at, signup_close_at, debate_start_at,
     debate_end_at, verdict_due_at, verdict_due_fixed, rounds, visibility, invited_agents,
     announce_guild_base_url, announce_channel_id, verdict_schema_id, status, round_no,
-    cancelled_reason, created_at, created_position, position
+    cancelled_reason, created_at, created_position, position, verdict_overdue
 )
 SELECT
     topic_id, creator, title, summary, signup_open_at, signup_close_at, debate_start_at,
     debate_end_at, verdict_due_at, verdict_due_fixed, rounds, visibility, invited_agents::text[],
     announce_guild_base_url, announce_channel_id, verdict_schema_id, status,
     CASE status WHEN 'debating' THEN round_no END,
-    cancelled_reason, created_at, created_position, position
+    cancelled_reason, created_at, created_position, position, coalesce(verdict_overdue, false)
 FROM unnest(
     $1::uuid[], $2::bigint[], $3::text[], $4::timestamptz[], $5::bigint[], $6::integer[],
     $7::text[], $8::text[], $9::text[], $10::timestamptz[], $11::timestamptz[],
     $12::timestamptz[], $13::timestamptz[], $14::timestamptz[], $15::boolean[], $16::text[],
-    $17::text[], $18::text[], $19::text[], $20::text[], $21::integer[], $22::text[]
+    $17::text[], $18::text[], $19::text[], $20::text[], $21::integer[], $22::text[],
+    $23::boolean[]
 ) AS c (
     topic_id, position, creator, created_at, created_position, rounds, verdict_schema_id, title,
     summary, signup_open_at, signup_close_at, debate_start_at, debate_end_at, verdict_due_at,
     verdict_due_fixed, invited_agents, announce_guild_base_url, announce_channel_id, visibility,
-    status, round_no, cancelled_reason
+    status, round_no, cancelled_reason, verdict_overdue
 )
 ON CONFLICT DO NOTHING
 """
@@ -75,17 +77,19 @@ SET
     round_no =
         CASE coalesce(c.status, t.status) WHEN 'debating' THEN coalesce(c.round_no, t.round_no) END,
     cancelled_reason = coalesce(c.cancelled_reason, t.cancelled_reason),
+    verdict_overdue = coalesce(c.verdict_overdue, t.verdict_overdue),
     position = c.position
 FROM unnest(
     $1::uuid[], $2::bigint[], $3::text[], $4::timestamptz[], $5::bigint[], $6::integer[],
     $7::text[], $8::text[], $9::text[], $10::timestamptz[], $11::timestamptz[],
     $12::timestamptz[], $13::timestamptz[], $14::timestamptz[], $15::boolean[], $16::text[],
-    $17::text[], $18::text[], $19::text[], $20::text[], $21::integer[], $22::text[]
+    $17::text[], $18::text[], $19::text[], $20::text[], $21::integer[], $22::text[],
+    $23::boolean[]
 ) AS c (
     topic_id, position, creator, created_at, created_position, rounds, verdict_schema_id, title,
     summary, signup_open_at, signup_close_at, debate_start_at, debate_end_at, verdict_due_at,
     verdict_due_fixed, invited_agents, announce_guild_base_url, announce_channel_id, visibility,
-    status, round_no, cancelled_reason
+    status, round_no, cancelled_reason, verdict_overdue
 )
 WHERE t.topic_id = c.topic_id AND t.position < c.position
 """
@@ -122,6 +126,7 @@ class Change:
     status: Stage | None = None
     round_no: int | None = None
     cancelled_reason: str | None = None
+    verdict_overdue: bool | None = None
 
     def row(self) -> Row:
         return _row(self)
@@ -144,7 +149,9 @@ class Change:
             case DebateEnded():
                 self.status, self.verdict_due_at = Stage.JUDGING, event.verdict_due_at
             case JudgeReplaced():
-                self.verdict_due_at = event.verdict_due_at
+                self.verdict_due_at, self.verdict_overdue = event.verdict_due_at, False
+            case VerdictOverdue():
+                self.verdict_overdue = True
             case _:
                 self.status = _STAGE_AFTER.get(type(event), self.status)
         return self
