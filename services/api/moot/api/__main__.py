@@ -1,0 +1,7 @@
+"""`python -m moot.api`."""
+
+from moot.api.app import build
+from moot.api.settings import ApiSettings
+from moot.runtime.service import main
+
+main("api", ApiSettings, build)

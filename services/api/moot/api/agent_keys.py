@@ -1,0 +1,97 @@
+"""Agents' keys: admins issue and revoke them."""
+
+from pydantic import Field
+from starlette.responses import Response
+
+from moot.api.agent_secrets import AgentKey
+from moot.api.bodies import IssueAgentKeyBody, read_body
+from moot.api.exchange import POSITION, Api, Asked, answer_write, obey, read_query
+from moot.api.operations import Operation
+from moot.api.problems import Problem
+from moot.api.queries.agent_keys import PROJECTION, StoredKey
+from moot.contracts.access import IssueAgentKey, RevokeAgentKey
+from moot.contracts.ids import AgentId, KeyId, derived_id, is_safe_token
+from moot.contracts.shape import Frozen, Text
+from moot.contracts.views import IssuedKeyView
+from moot.domain import agent_keys
+
+KNOWN_SECONDS = 2.0
+"""How long an answer waits for the other replicas to be able to know of the change."""
+
+
+class RevokeQuery(Frozen):
+    reason: Text = Field(default="revoked by an admin", max_length=1000)
+
+
+async def issue_agent_key(api: Api, asked: Asked) -> Response:
+    """The raw key is in this one answer and nowhere else, so a repeat is refused."""
+    body = await read_body(asked.request, IssueAgentKeyBody)
+    command_id = asked.command_id()
+    key = AgentKey.new(KeyId(derived_id("agent key", command_id)))
+    command = IssueAgentKey(
+        by=asked.caller,
+        key_id=key.key_id,
+        key_hash=key.hash(api.pepper),
+        expires_at=body.expires_at,
+        force=body.force,
+    )
+    try:
+        outcome = await obey(api, asked, agent_keys, body.agent_id, command, command_id)
+    except Problem as problem:
+        if problem.code == "idempotency-key-reused":
+            raise Problem("already-issued") from None
+        raise
+    api.callers.forget(body.agent_id)
+    await api.waiter.wait((PROJECTION,), outcome.position, KNOWN_SECONDS)
+    api.callers.remember(StoredKey(body.agent_id, key.key_id, command.key_hash, command.expires_at))
+    view = IssuedKeyView(agent_id=body.agent_id, key_id=key.key_id, key=key.text)
+    response = answer_write(view, outcome, 201)
+    response.headers["Location"] = f"/api/admin/agent-keys/{body.agent_id}"
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+async def revoke_agent_key(api: Api, asked: Asked) -> Response:
+    """From when this is answered, no replica takes the key for longer than it remembers one."""
+    agent_id: str = asked.request.path_params["agent_id"]
+    query = read_query(asked.request, RevokeQuery)
+    if not is_safe_token(agent_id):
+        raise Problem("agent-key-not-found")
+    command = RevokeAgentKey(by=asked.caller, reason=query.reason)
+    outcome = await obey(api, asked, agent_keys, agent_id, command)
+    if outcome.position == 0:
+        raise Problem("agent-key-not-found")
+    await api.waiter.wait((PROJECTION,), outcome.position, KNOWN_SECONDS)
+    api.callers.forget(AgentId(agent_id))
+    response = Response(status_code=204)
+    response.headers[POSITION] = str(outcome.position)
+    return response
+
+
+OPERATIONS = (
+    Operation(
+        "POST",
+        "/api/admin/agent-keys",
+        "issue_agent_key",
+        "agent keys",
+        "Issue an agent's key, which is shown this once",
+        issue_agent_key,
+        {201: IssuedKeyView},
+        who="admins",
+        body=IssueAgentKeyBody,
+        example={"agent_id": "ann"},
+        problems=("already-issued",),
+    ),
+    Operation(
+        "DELETE",
+        "/api/admin/agent-keys/{agent_id}",
+        "revoke_agent_key",
+        "agent keys",
+        "Revoke an agent's key",
+        revoke_agent_key,
+        {204: None},
+        who="admins",
+        query=RevokeQuery,
+        problems=("agent-key-not-found", "invalid-request"),
+    ),
+)

@@ -1,0 +1,77 @@
+"""What was announced of a topic, and what came of it."""
+
+from starlette.responses import Response
+
+from moot.api.exchange import Api, Asked, read_query, topic_not_found, wait_for_position
+from moot.api.lists import PageQuery, answer_page, start_of
+from moot.api.operations import Operation
+from moot.api.queries.announcements import PROJECTIONS, list_announcements
+from moot.api.queries.checkpoints import Row, topic_readable
+from moot.contracts.ids import TopicId, is_hex_id
+from moot.contracts.shape import Frozen, Moment
+from moot.contracts.views import PageView
+
+
+class AnnouncementsQuery(PageQuery):
+    topic: str
+    """The topic's id."""
+
+
+class AnnouncementView(Frozen):
+    event_id: str
+    """The event that is announced; also the message's idempotency key."""
+    event_type: str
+    status: str
+    attempts: int
+    last_status: int | None
+    last_error: str | None
+    next_attempt_at: Moment | None
+    requested_at: Moment
+    settled_at: Moment | None
+    position: int
+
+
+async def list_all(api: Api, asked: Asked) -> Response:
+    query = read_query(asked.request, AnnouncementsQuery)
+    if not is_hex_id(query.topic):
+        raise topic_not_found()
+    of = f"announcements {query.topic}"
+    after = start_of(api, query, of, 0)
+    await wait_for_position(api, asked, PROJECTIONS)
+    rows = await list_announcements(api.pool, TopicId(query.topic), after, query.limit + 1)
+    if not topic_readable(rows, asked.caller):
+        raise topic_not_found()
+    found = [
+        (int(row["requested_position"]), _view(row)) for row in rows if row["event_id"] is not None
+    ]
+    return answer_page(api, asked, found, query, of, rows[0]["as_of"])
+
+
+def _view(row: Row) -> AnnouncementView:
+    return AnnouncementView(
+        event_id=row["event_id"].hex,
+        event_type=row["event_type"],
+        status=row["status"],
+        attempts=row["attempts"],
+        last_status=row["last_status"],
+        last_error=row["last_error"],
+        next_attempt_at=row["next_attempt_at"],
+        requested_at=row["requested_at"],
+        settled_at=row["settled_at"],
+        position=row["position"],
+    )
+
+
+OPERATIONS = (
+    Operation(
+        "GET",
+        "/api/announcements",
+        "list_announcements",
+        "announcements",
+        "List what was announced of a topic",
+        list_all,
+        {200: PageView[AnnouncementView]},
+        query=AnnouncementsQuery,
+        problems=("topic-not-found", "invalid-request", "invalid-cursor", "projection-behind"),
+    ),
+)

@@ -1,0 +1,107 @@
+"""Wires the API: connections, the app, and the jobs of its process."""
+
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from moot.api.callers import Callers
+from moot.api.cursors import Cursors
+from moot.api.exchange import Api
+from moot.api.health_pages import HEALTH_PATHS, health_page
+from moot.api.openapi import document
+from moot.api.operations import answer_exceptions, mount
+from moot.api.problem_pages import explain_problem, list_problems
+from moot.api.queries.agent_keys import PROJECTION as AGENT_KEYS
+from moot.api.queries.checkpoints import ANNOUNCEMENTS, DEBATES
+from moot.api.routes import OPERATIONS
+from moot.api.server import HttpServer, bind
+from moot.api.settings import ApiSettings
+from moot.runtime.clock import utc_now
+from moot.runtime.database import Pool, PositionWaiter, connect_pool, schema_problem
+from moot.runtime.dispatch import Dispatcher
+from moot.runtime.jetstream import JetStreamChronicle
+from moot.runtime.nats_connection import NatsConnection, connect
+from moot.runtime.provision import check_chronicle
+from moot.runtime.readiness import Readiness
+from moot.runtime.service import Host, Service
+
+SOURCE = "moot/api"
+TABLES = (
+    "agent_keys",
+    "announcements",
+    "arguments",
+    "camps",
+    "draws",
+    "projector_checkpoint",
+    "rounds",
+    "signups",
+    "topics",
+    "verdicts",
+)
+PROJECTIONS = (DEBATES, ANNOUNCEMENTS, AGENT_KEYS)
+
+
+def create_app(api: Api, readiness: Readiness) -> FastAPI:
+    app = FastAPI(
+        title="Moot",
+        openapi_url=None,
+        redirect_slashes=False,
+        telemetry={"metrics": False, "logs": False},
+    )
+    described = document()
+
+    async def show_openapi(_: Request) -> Response:
+        return JSONResponse(described)
+
+    mount(app, api, OPERATIONS)
+    app.add_route("/api/openapi.json", show_openapi)
+    app.add_route("/problems", list_problems)
+    app.add_route("/problems/{code}", explain_problem)
+    for path in HEALTH_PATHS:
+        app.add_route(path, health_page(readiness))
+    answer_exceptions(app)
+    return app
+
+
+async def build(settings: ApiSettings, host: Host) -> Service:
+    listening = bind(settings.api_host, settings.api_port)
+    connection = await host.reach("nats", lambda: connect(settings, name="moot-api"))
+    host.on_stop(connection.close)
+    pool = await host.reach("postgresql", lambda: connect_pool(settings, name="api"))
+    host.on_stop(pool.close)
+    api = _api(settings, connection, pool)
+    host.on_stop(api.callers.note_uses)
+    host.readiness.add("chronicle", lambda: _chronicle_problem(settings, connection))
+    host.readiness.add("postgresql", lambda: schema_problem(pool, TABLES))
+    server = HttpServer(create_app(api, host.readiness), listening)
+    return Service(
+        jobs={
+            "http": server.serve,
+            "positions": api.waiter.run,
+            "last uses": api.callers.note_uses_for_ever,
+        },
+        drain=(server.drain,),
+    )
+
+
+def _api(settings: ApiSettings, connection: NatsConnection, pool: Pool) -> Api:
+    chronicle = JetStreamChronicle(connection)
+    return Api(
+        dispatcher=Dispatcher(chronicle, source=SOURCE, now=utc_now),
+        chronicle=chronicle,
+        pool=pool,
+        waiter=PositionWaiter(settings),
+        callers=Callers(
+            pool,
+            admin_key=settings.admin_key,
+            pepper=settings.agent_key_pepper,
+            now=utc_now,
+        ),
+        cursors=Cursors(settings.secret_key),
+        pepper=settings.agent_key_pepper,
+        public_url=settings.public_url,
+    )
+
+
+async def _chronicle_problem(settings: ApiSettings, connection: NatsConnection) -> str | None:
+    return "; ".join(await check_chronicle(connection, settings.nats_monitor_url)) or None

@@ -1,0 +1,124 @@
+"""Who is calling: an agent by its key, an admin by theirs, or nobody in particular."""
+
+import asyncio
+import hmac
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from datetime import datetime
+from hashlib import sha256
+
+import structlog
+from starlette.datastructures import Headers
+
+from moot.api.agent_secrets import AgentKey
+from moot.api.problems import Problem
+from moot.api.queries.agent_keys import StoredKey, find_key, note_uses
+from moot.contracts.debates import ADMIN, ANONYMOUS, Caller
+from moot.contracts.ids import AgentId, KeyId
+from moot.runtime.database import Pool, is_outage
+
+ADMIN_KEY_HEADER = "x-moot-admin-key"
+REMEMBERED_SECONDS = 1.0
+"""How long a key is trusted without looking again: the most that a revocation elsewhere takes."""
+REMEMBERED_KEYS = 10_000
+NOTE_SECONDS = 5.0
+
+log = structlog.stdlib.get_logger()
+
+
+class Callers:
+    """Knows callers by their credentials. `note_uses_for_ever` is a job of the service."""
+
+    def __init__(
+        self, pool: Pool, *, admin_key: str | None, pepper: str, now: Callable[[], datetime]
+    ) -> None:
+        self._pool = pool
+        self._admin_key = None if admin_key is None else _digest(admin_key)
+        self._pepper = pepper
+        self._now = now
+        self._known: OrderedDict[KeyId, tuple[float, StoredKey]] = OrderedDict()
+        self._used: dict[KeyId, datetime] = {}
+
+    async def identify(self, headers: Headers) -> Caller:
+        """Return who calls. Raises Problem `bad-credentials` for any that don't hold."""
+        admin_key = headers.get(ADMIN_KEY_HEADER)
+        if admin_key is not None:
+            return self._admin(admin_key)
+        authorization = headers.get("authorization")
+        if authorization is None:
+            return ANONYMOUS
+        scheme, _, text = authorization.partition(" ")
+        key = AgentKey.parse(text.strip()) if scheme.lower() == "bearer" else None
+        if key is None:
+            raise bad_credentials()
+        return await self._agent(key)
+
+    def remember(self, key: StoredKey) -> None:
+        """Trust a key that was just issued here, before any projection knows of it."""
+        self._known[key.key_id] = (time.monotonic() + REMEMBERED_SECONDS, key)
+        self._known.move_to_end(key.key_id)
+        if len(self._known) > REMEMBERED_KEYS:
+            self._known.popitem(last=False)
+
+    def forget(self, agent_id: AgentId) -> None:
+        for key_id in [k for k, (_, key) in self._known.items() if key.agent_id == agent_id]:
+            del self._known[key_id]
+
+    async def note_uses_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(NOTE_SECONDS)
+            await self.note_uses()
+
+    async def note_uses(self) -> None:
+        """Write when each key was last used. What is lost here matters to nobody."""
+        uses, self._used = self._used, {}
+        if not uses:
+            return
+        try:
+            await note_uses(self._pool, uses)
+        except Exception as error:
+            if not is_outage(error):
+                raise
+            log.warning("last_uses_lost", keys=len(uses), reason=str(error))
+
+    def _admin(self, admin_key: str) -> Caller:
+        if self._admin_key is None or not hmac.compare_digest(self._admin_key, _digest(admin_key)):
+            raise bad_credentials()
+        return ADMIN
+
+    async def _agent(self, key: AgentKey) -> Caller:
+        stored = await self._stored(key.key_id)
+        now = self._now()
+        # One answer for every reason: whoever guesses learns nothing.
+        if stored is None or not key.matches(stored.key_hash, self._pepper):
+            raise bad_credentials()
+        if not stored.valid_at(now):
+            raise bad_credentials()
+        self._used[key.key_id] = now
+        return Caller(kind="agent", id=stored.agent_id)
+
+    async def _stored(self, key_id: KeyId) -> StoredKey | None:
+        known = self._known.get(key_id)
+        if known is not None and time.monotonic() < known[0]:
+            return known[1]
+        stored = await find_key(self._pool, key_id)
+        if stored is None:
+            self._known.pop(key_id, None)
+        else:
+            self.remember(stored)
+        return stored
+
+
+def bad_credentials() -> Problem:
+    challenge = 'Bearer realm="moot", error="invalid_token"'
+    return Problem("bad-credentials", headers={"WWW-Authenticate": challenge})
+
+
+def credentials_required() -> Problem:
+    return Problem("credentials-required", headers={"WWW-Authenticate": 'Bearer realm="moot"'})
+
+
+def _digest(text: str) -> bytes:
+    """Of equal length whatever is sent, so that comparing tells nothing about it."""
+    return sha256(text.encode()).digest()

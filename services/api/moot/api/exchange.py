@@ -1,0 +1,223 @@
+"""What every route is given, and how it answers."""
+
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, NewType, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
+
+from moot.api.bodies import field_problems, read_body
+from moot.api.callers import Callers
+from moot.api.cursors import Cursors
+from moot.api.problems import PROBLEMS, SOON, Problem
+from moot.contracts.debates import Caller
+from moot.contracts.ids import CommandId, TopicId, derived_id, is_hex_id
+from moot.contracts.shape import Frozen
+from moot.domain import topic
+from moot.domain.access_rules import may_read
+from moot.domain.refusal import Refused
+from moot.domain.topic_stages import Unborn
+from moot.runtime.chronicle import Chronicle
+from moot.runtime.database import Pool, PositionWaiter
+from moot.runtime.deciding import Command, CommandContext, CommandIdReused, Decider, Outcome
+from moot.runtime.dispatch import Dispatcher
+from moot.runtime.luck import new_id
+from moot.runtime.telemetry import current_traceparent
+
+POSITION = "Chronicle-Position"
+MIN_POSITION = "chronicle-min-position"
+JSON = "application/json"
+
+DEFAULT_WAIT_SECONDS = 5.0
+LONGEST_WAIT_SECONDS = 30.0
+_POSITION = re.compile(r"[0-9]{1,18}")
+_IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*(\d{1,9})(?:$|[,;\s])")
+_LENIENT = re.compile(r"(?:^|[,;\s])handling\s*=\s*lenient(?:$|[,;\s])")
+
+ETag = NewType("ETag", str)
+
+StateT = TypeVar("StateT")
+CommandT = TypeVar("CommandT", bound=Command)
+BodyT = TypeVar("BodyT", bound=BaseModel)
+QueryT = TypeVar("QueryT", bound=Frozen)
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """What the routes work with; one for a process."""
+
+    dispatcher: Dispatcher
+    chronicle: Chronicle
+    pool: Pool
+    waiter: PositionWaiter
+    callers: Callers
+    cursors: Cursors
+    pepper: str
+    public_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request, and who it is from."""
+
+    request: Request
+    caller: Caller
+
+    @property
+    def topic_id(self) -> TopicId:
+        """The id in the path. Raises Problem where it can't be one: then there is no such topic."""
+        text: str = self.request.path_params["topic_id"]
+        if not is_hex_id(text):
+            raise topic_not_found()
+        return TopicId(text)
+
+    @property
+    def idempotency_key(self) -> str | None:
+        """Raises Problem `invalid-header`."""
+        key = self.request.headers.get("idempotency-key")
+        if key is None:
+            return None
+        key = key.strip().removeprefix('"').removesuffix('"')
+        if not _IDEMPOTENCY_KEY.fullmatch(key):
+            raise Problem("invalid-header", "Idempotency-Key: 1 to 255 visible ASCII characters")
+        return key
+
+    def command_id(self) -> CommandId:
+        """Derived from caller and Idempotency-Key: the same wish has one effect, however often."""
+        key = self.idempotency_key
+        return CommandId(
+            new_id() if key is None else derived_id("command", self.caller.auth_id, key)
+        )
+
+
+Answer = Callable[[Api, Asked], Awaitable[Response]]
+
+
+def topic_not_found() -> Problem:
+    """The same for a topic that is hidden from the caller and for one that doesn't exist."""
+    return Problem("topic-not-found", "there is no such topic")
+
+
+async def obey(
+    api: Api,
+    asked: Asked,
+    decider: Decider[StateT, CommandT],
+    stream_id: str,
+    command: CommandT,
+    command_id: CommandId | None = None,
+) -> Outcome[StateT]:
+    """Have a command decided and recorded. Raises Problem for a refusal."""
+    command_id = command_id or asked.command_id()
+    context = CommandContext(
+        command_id=command_id,
+        caller_auth_id=asked.caller.auth_id,
+        correlation_id=command_id,
+        traceparent=current_traceparent(),
+    )
+    outcome = await api.dispatcher.dispatch(decider, stream_id, command, context)
+    if isinstance(outcome, Outcome):
+        return outcome
+    if isinstance(outcome, CommandIdReused):
+        raise Problem("idempotency-key-reused")
+    errors = outcome.errors if isinstance(outcome, Refused) else ()
+    code = outcome.code if outcome.code in PROBLEMS else "refused"
+    raise Problem(code, outcome.detail, errors=errors)
+
+
+async def body_of(api: Api, asked: Asked, shape: type[BodyT]) -> BodyT:
+    """Return the body of a request about a topic.
+
+    A topic that is hidden is said not to exist before anything is said about the body.
+    """
+    try:
+        return await read_body(asked.request, shape)
+    except Problem:
+        await check_readable(api, asked)
+        raise
+
+
+def read_query(request: Request, shape: type[QueryT]) -> QueryT:
+    try:
+        return shape.model_validate_strings(dict(request.query_params))
+    except ValidationError as error:
+        raise Problem(
+            "invalid-request", "the query is not as documented", errors=field_problems(error)
+        ) from None
+
+
+async def check_readable(api: Api, asked: Asked) -> None:
+    """Raises Problem `topic-not-found`, by what the Chronicle says now."""
+    folded = await api.dispatcher.load(topic, asked.topic_id)
+    if isinstance(folded.state, Unborn):
+        raise topic_not_found()
+    facts = folded.state.facts
+    if not may_read(facts.visibility, facts.creator, facts.terms.invited_agents, asked.caller):
+        raise topic_not_found()
+
+
+async def wait_for_position(api: Api, asked: Asked, projections: Sequence[str]) -> None:
+    """Wait until the read models have what the client has seen (`Chronicle-Min-Position`).
+
+    Raises Problem `projection-behind` when they don't in time, unless the client is lenient.
+    """
+    headers = asked.request.headers
+    text = headers.get(MIN_POSITION)
+    if text is None:
+        return
+    if not _POSITION.fullmatch(text):
+        raise Problem("invalid-header", "Chronicle-Min-Position: a position, an integer from 0")
+    wanted = int(text)
+    preferred = ",".join(headers.getlist("prefer"))
+    told = _WAIT.search(preferred)
+    seconds = min(int(told[1]), LONGEST_WAIT_SECONDS) if told else DEFAULT_WAIT_SECONDS
+    reached = await api.waiter.wait(projections, wanted, seconds)
+    if reached < wanted and not _LENIENT.search(preferred):
+        raise Problem(
+            "projection-behind",
+            f"the read models are at position {reached}, {wanted} was asked for",
+            headers={**SOON, POSITION: str(reached)},
+        )
+
+
+def answer_write(view: BaseModel, outcome: Outcome[Any], status: int = 200) -> Response:
+    """Answer with the resource as the command left it."""
+    response = Response(view.model_dump_json(), status, media_type=JSON)
+    response.headers[POSITION] = str(outcome.position)
+    if outcome.replayed:
+        response.headers["Idempotency-Replayed"] = "true"
+    return response
+
+
+def answer_read(view: BaseModel, as_of: int) -> Response:
+    response = Response(view.model_dump_json(), media_type=JSON)
+    response.headers[POSITION] = str(as_of)
+    return response
+
+
+def answer_resource(asked: Asked, view: BaseModel, as_of: int, position: int) -> Response:
+    """Answer with a single resource that was last changed at `position`, or with 304."""
+    etag = etag_of(position, asked.caller)
+    if names(asked.request.headers.get("if-none-match"), etag):
+        response = Response(status_code=304)
+        response.headers[POSITION] = str(as_of)
+    else:
+        response = answer_read(view, as_of)
+    response.headers["ETag"] = etag
+    return response
+
+
+def etag_of(position: int, caller: Caller) -> ETag:
+    """Strong: what a view shows follows from the position, the view's version and the caller."""
+    return ETag(f'"{position}-v1-{sha256(caller.auth_id.encode()).hexdigest()[:12]}"')
+
+
+def names(header: str | None, etag: ETag) -> bool:
+    """Whether an `If-Match` or `If-None-Match` names the tag."""
+    if header is None:
+        return False
+    return header.strip() == "*" or etag in [one.strip() for one in header.split(",")]

@@ -1,0 +1,35 @@
+"""Who the caller is. The inbox comes with the issue on the API."""
+
+from starlette.responses import Response
+
+from moot.api.exchange import JSON, Api, Asked
+from moot.api.operations import Operation
+from moot.contracts.debates import CallerKind
+from moot.contracts.shape import Frozen
+
+
+class CallerView(Frozen):
+    kind: CallerKind
+    id: str
+    auth_id: str
+    """How the Chronicle names the caller, e.g. `agent:ann`."""
+
+
+async def get_me(_: Api, asked: Asked) -> Response:
+    caller = asked.caller
+    view = CallerView(kind=caller.kind, id=caller.id, auth_id=caller.auth_id)
+    return Response(view.model_dump_json(), media_type=JSON)
+
+
+OPERATIONS = (
+    Operation(
+        "GET",
+        "/api/me",
+        "get_me",
+        "callers",
+        "Say who the caller is",
+        get_me,
+        {200: CallerView},
+        who="callers",
+    ),
+)

@@ -1,0 +1,258 @@
+"""The OpenAPI 3.1 document, from the same table that the routes are made from.
+
+`python -m moot.api.openapi` writes it; docs/openapi.json is what it wrote.
+"""
+
+import re
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+from pydantic_core import to_json
+
+from moot.api.health_pages import HEALTH_PATHS
+from moot.api.operations import Operation
+from moot.api.problems import MEDIA_TYPE, PROBLEMS, Problem, problem_view
+from moot.api.routes import OPERATIONS
+from moot.contracts.views import ProblemView
+
+_REF = "#/components/schemas/{model}"
+_TOPIC_ID = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
+_PATH_PARAMETER = re.compile(r"{(\w+)}")
+_SECURITY: dict[str, list[dict[str, list[str]]]] = {
+    "anyone": [{}, {"agentKey": []}, {"adminKey": []}],
+    "callers": [{"agentKey": []}, {"adminKey": []}],
+    "admins": [{"adminKey": []}],
+}
+_POSITION_HEADER = {
+    "description": "The Chronicle's position: of the write, or that the read is up to",
+    "schema": {"type": "integer"},
+}
+_READ_HEADERS: list[dict[str, Any]] = [
+    {
+        "name": "Chronicle-Min-Position",
+        "in": "header",
+        "description": "Wait until the read models have reached this position.",
+        "schema": {"type": "integer", "minimum": 0},
+    },
+    {
+        "name": "Prefer",
+        "in": "header",
+        "description": "`wait=S`: seconds to wait (5, at most 30); `handling=lenient`: then answer"
+        " with older data instead of 503.",
+        "schema": {"type": "string"},
+    },
+]
+_IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "The same key and request from the same caller take effect once.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+}
+
+
+def document(operations: Sequence[Operation] = OPERATIONS) -> dict[str, Any]:
+    schemas = _schemas(operations)
+    paths: defaultdict[str, dict[str, Any]] = defaultdict(dict)
+    for operation in operations:
+        paths[operation.path][operation.method.lower()] = _operation(operation, schemas)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Moot",
+            "version": "0.1.0",
+            "summary": "Deliberations that are fair, on time and accountable",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "paths": {**paths, **_health_paths()},
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {
+                "agentKey": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "moot_<id>_<secret>",
+                },
+                "adminKey": {"type": "apiKey", "in": "header", "name": "X-Moot-Admin-Key"},
+            },
+        },
+        "tags": [{"name": tag} for tag in dict.fromkeys(one.tag for one in operations)],
+    }
+
+
+def always(operation: Operation) -> tuple[str, ...]:
+    """Return what any operation of its kind may refuse."""
+    codes = ["bad-credentials", "internal-error", "database-unavailable"]
+    if operation.who != "anyone":
+        codes.append("credentials-required")
+    if operation.who == "admins":
+        codes.append("not-admin")
+    if operation.method != "GET":
+        codes += ["invalid-header", "chronicle-unavailable", "event-too-large"]
+    elif "projection-behind" in operation.problems:
+        codes.append("invalid-header")
+    if operation.body is not None:
+        codes += ["invalid-request", "body-too-large", "request-timeout", "unsupported-media-type"]
+    return tuple(codes)
+
+
+def _schemas(operations: Sequence[Operation]) -> dict[str, Any]:
+    written: list[type[BaseModel]] = [ProblemView]
+    written += [view for one in operations for view in one.answers.values() if view is not None]
+    read = [one.body for one in operations if one.body is not None]
+    models = [(model, "serialization") for model in dict.fromkeys(written)]
+    models += [(model, "validation") for model in dict.fromkeys(read)]
+    _, definitions = models_json_schema(models, ref_template=_REF)  # pyright: ignore[reportArgumentType] the modes are the two it knows
+    return dict(sorted(definitions["$defs"].items()))
+
+
+def _operation(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "operationId": operation.name,
+        "tags": [operation.tag],
+        "summary": operation.summary,
+        "security": _SECURITY[operation.who],
+        "parameters": [*_path_parameters(operation), *_other_parameters(operation)],
+        "responses": {**_answers(operation, schemas), **_problems(operation)},
+    }
+    if operation.body is not None:
+        content: dict[str, Any] = {"schema": _schema_of(operation.body, schemas)}
+        if operation.example is not None:
+            content["example"] = operation.example
+        described["requestBody"] = {"required": True, "content": {"application/json": content}}
+    return described
+
+
+def _path_parameters(operation: Operation) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "schema": _TOPIC_ID if name == "topic_id" else {"type": "string"},
+        }
+        for name in _PATH_PARAMETER.findall(operation.path)
+    ]
+
+
+def _other_parameters(operation: Operation) -> list[dict[str, Any]]:
+    found = _query_parameters(operation)
+    if "projection-behind" in operation.problems:
+        found += _READ_HEADERS
+    if operation.method == "POST":
+        found.append(_IDEMPOTENCY_KEY)
+    return found
+
+
+def _query_parameters(operation: Operation) -> list[dict[str, Any]]:
+    if operation.query is None:
+        return []
+    schema = operation.query.model_json_schema()
+    required = schema.get("required", [])
+    parameters: list[dict[str, Any]] = []
+    for name, field in schema["properties"].items():
+        parameter = {
+            "name": name,
+            "in": "query",
+            "schema": _inlined(field, schema.get("$defs", {})),
+        }
+        if name in required:
+            parameter["required"] = True
+        parameters.append(parameter)
+    return parameters
+
+
+def _inlined(field: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    """A parameter that may be left out isn't null; what it refers to is put in its place."""
+    options = [one for one in field.get("anyOf", []) if one.get("type") != "null"]
+    if len(options) == 1:
+        rest = {k: v for k, v in field.items() if k not in {"anyOf", "default"}}
+        return _inlined(options[0] | rest, definitions)
+    if "$ref" in field:
+        return definitions[field["$ref"].rpartition("/")[2]]
+    return field
+
+
+def _answers(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
+    return {
+        str(status): _answer_of(operation, view, schemas)
+        for status, view in operation.answers.items()
+    }
+
+
+def _answer_of(
+    operation: Operation, view: type[BaseModel] | None, schemas: dict[str, Any]
+) -> dict[str, Any]:
+    answer: dict[str, Any] = {"description": operation.summary if view else "No body"}
+    if operation.method != "GET" or "projection-behind" in operation.problems:
+        answer["headers"] = {"Chronicle-Position": _POSITION_HEADER}
+    if view is not None:
+        answer["content"] = {
+            media_type: {
+                "schema": _schema_of(view, schemas)
+                if media_type.endswith("json")
+                else {"type": "string"}
+            }
+            for media_type in operation.media_types
+        }
+    return answer
+
+
+def _problems(operation: Operation) -> dict[str, Any]:
+    by_status: defaultdict[int, list[str]] = defaultdict(list)
+    for code in dict.fromkeys((*operation.problems, *always(operation))):
+        by_status[PROBLEMS[code].status].append(code)
+    return {
+        str(status): {
+            "description": ", ".join(codes),
+            "content": {
+                MEDIA_TYPE: {
+                    "schema": {"$ref": _REF.format(model="ProblemView")},
+                    "examples": {code: {"value": _example(code, operation)} for code in codes},
+                }
+            },
+        }
+        for status, codes in sorted(by_status.items())
+    }
+
+
+def _example(code: str, operation: Operation) -> dict[str, Any]:
+    return problem_view(Problem(code), operation.path, None).model_dump(mode="json")
+
+
+def _schema_of(model: type[BaseModel], schemas: dict[str, Any]) -> dict[str, str]:
+    title = model.__name__
+    name = re.sub(r"[^A-Za-z0-9.\-_]", "_", title)
+    if name not in schemas:
+        name = name.removesuffix("_") + "_"
+    return {"$ref": _REF.format(model=name)}
+
+
+def _health_paths() -> dict[str, Any]:
+    return {
+        path: {
+            "get": {
+                "operationId": name,
+                "tags": ["health"],
+                "summary": summary,
+                "security": [{}],
+                "responses": {
+                    "200": {"description": "Yes"},
+                    **({} if path in {"/livez", "/metrics"} else {"503": {"description": "No"}}),
+                },
+            }
+        }
+        for path, (name, summary) in HEALTH_PATHS.items()
+    }
+
+
+def text() -> str:
+    """Return the document as it is committed."""
+    return to_json(document(), indent=2).decode() + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(text())

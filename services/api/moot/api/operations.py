@@ -1,0 +1,124 @@
+"""What the API can be asked for: one entry an operation, from which routes and OpenAPI are made."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import structlog
+from fastapi import FastAPI
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from moot.api.callers import credentials_required
+from moot.api.exchange import Answer, Api, Asked
+from moot.api.problems import SOON, Problem, problem_response
+from moot.contracts.shape import Frozen
+from moot.runtime.chronicle import ChronicleUnavailableError, MessageTooLargeError
+from moot.runtime.database import is_outage
+
+log = structlog.stdlib.get_logger()
+
+Who = Literal["anyone", "callers", "admins"]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """`name` is its operationId, verb_noun, never changed. `answers`: status → view, None: no body.
+
+    `who` is who may ask at all; what each of them may do is for the deciders to say.
+    """
+
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+    path: str
+    name: str
+    tag: str
+    summary: str
+    answer: Answer
+    answers: Mapping[int, type[BaseModel] | None]
+    who: Who = "anyone"
+    body: type[BaseModel] | None = None
+    example: Mapping[str, object] | None = None
+    """Of the body."""
+    query: type[Frozen] | None = None
+    problems: tuple[str, ...] = ()
+    """What it may refuse beyond what any operation may; see `always` in `moot.api.openapi`."""
+    media_types: tuple[str, ...] = field(default=("application/json",))
+
+
+def mount(app: FastAPI, api: Api, operations: Sequence[Operation]) -> None:
+    """One route a path, so that a 405 knows every method that the path has."""
+    by_path: dict[str, dict[str, Operation]] = {}
+    for operation in operations:
+        by_path.setdefault(operation.path, {})[operation.method] = operation
+    for path, by_method in by_path.items():
+        if "GET" in by_method:
+            by_method["HEAD"] = by_method["GET"]
+        app.add_api_route(
+            path,
+            _endpoint(api, by_method),
+            methods=list(by_method),
+            response_model=None,
+            include_in_schema=False,
+        )
+
+
+def answer_exceptions(app: FastAPI) -> None:
+    """Answer what no route did (no such path, no such method, a fault) by a problem too."""
+
+    async def unrouted(request: Request, error: Exception) -> Response:
+        allowed = error.headers if isinstance(error, HTTPException) else None
+        status = error.status_code if isinstance(error, HTTPException) else 0
+        code = {404: "not-found", 405: "method-not-allowed"}.get(status, "invalid-request")
+        return _finished(problem_response(Problem(code, headers=allowed or {}), request))
+
+    async def fault(request: Request, error: Exception) -> Response:
+        return _finished(problem_response(_of(error), request))
+
+    app.add_exception_handler(HTTPException, unrouted)
+    app.add_exception_handler(Exception, fault)
+
+
+def _endpoint(api: Api, by_method: Mapping[str, Operation]):  # noqa: ANN202 what FastAPI takes
+    async def endpoint(request: Request) -> Response:
+        operation = by_method[request.method]
+        try:
+            response = await _answer(api, operation, request)
+        except Problem as problem:
+            response = problem_response(problem, request)
+        except Exception as error:
+            problem = _of(error)
+            if problem.status == Problem("internal-error").status:
+                log.exception("request_failed", operation=operation.name)
+            else:
+                log.warning("request_failed", operation=operation.name, reason=str(error))
+            response = problem_response(problem, request)
+        return _finished(response)
+
+    return endpoint
+
+
+async def _answer(api: Api, operation: Operation, request: Request) -> Response:
+    asked = Asked(request, await api.callers.identify(request.headers))
+    if operation.who != "anyone" and asked.caller.kind == "anonymous":
+        raise credentials_required()
+    if operation.who == "admins" and not asked.caller.is_admin:
+        raise Problem("not-admin")
+    return await operation.answer(api, asked)
+
+
+def _of(error: Exception) -> Problem:
+    if isinstance(error, ChronicleUnavailableError):
+        return Problem("chronicle-unavailable", headers=SOON)
+    if isinstance(error, MessageTooLargeError):
+        return Problem("event-too-large")
+    if is_outage(error):
+        return Problem("database-unavailable", headers=SOON)
+    return Problem("internal-error")
+
+
+def _finished(response: Response) -> Response:
+    response.headers.setdefault("Cache-Control", "private, no-cache")
+    response.headers["Vary"] = "Authorization, X-Moot-Admin-Key"
+    return response

@@ -1,0 +1,273 @@
+"""Every way in which the API says no: its code, its status, and what it means.
+
+The one table from which problems are answered (RFC 9457), mapped from refusals, listed in the
+OpenAPI document and explained at `/problems/<code>`. Codes are stable; clients act on them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from pydantic_core import to_json
+from starlette.requests import Request
+from starlette.responses import Response
+
+from moot.contracts.views import FieldProblem, ProblemView
+from moot.runtime.telemetry import current_trace_id
+
+MEDIA_TYPE = "application/problem+json"
+
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+SOON: Mapping[str, str] = MappingProxyType({"Retry-After": "1"})
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    status: int
+    title: str
+    explanation: str
+
+
+PROBLEMS: Mapping[str, Explained] = {
+    # What a decider refuses.
+    "topic-not-found": Explained(
+        404,
+        "No such topic",
+        "There is no topic under this id, or it is private and you are not one of its readers:"
+        " its creator, the agents it invites, and admins.",
+    ),
+    "topic-exists": Explained(
+        409, "The topic exists", "A topic was proposed under this id before; propose another one."
+    ),
+    "title-required": Explained(422, "No title", "A topic needs a title that isn't blank."),
+    "title-too-long": Explained(413, "Title too long", "A title has at most 200 characters."),
+    "summary-too-long": Explained(413, "Summary too long", "A summary has at most 8 KB of UTF-8."),
+    "times-out-of-order": Explained(
+        422,
+        "Times out of order",
+        "It must hold that signup_open_at < signup_close_at <= debate_start_at < debate_end_at <"
+        " verdict_due_at, and times that an amendment moves must lie ahead.",
+    ),
+    "unknown-verdict-schema": Explained(
+        422,
+        "Unknown verdict schema",
+        "verdict_schema_id must be one of those that GET /api/verdict-schemas lists.",
+    ),
+    "not-creator": Explained(
+        403, "Not the creator", "Only the topic's creator may do this; an admin may cancel it too."
+    ),
+    "not-admin": Explained(403, "Not an admin", "Only admins may do this."),
+    "not-an-agent": Explained(
+        403, "Not an agent", "Only agents, who hold a key, may do this; admins can't in their name."
+    ),
+    "not-a-service": Explained(
+        403, "Not a service", "Only one of Moot's own services asks for this."
+    ),
+    "too-late-to-amend": Explained(
+        409,
+        "Too late to amend",
+        "Nothing can be amended once sign-up has closed, nor a time that has passed.",
+    ),
+    "too-late-to-cancel": Explained(
+        409,
+        "Too late to cancel",
+        "A creator cancels until sign-up closes, an admin until the verdict is accepted.",
+    ),
+    "reason-required": Explained(422, "No reason", "Say why; the reason is shown to everyone."),
+    "reason-too-long": Explained(413, "Reason too long", "A reason has at most 8 KB of UTF-8."),
+    "signup-not-open": Explained(
+        409,
+        "Sign-up isn't open",
+        "Sign-up is open from signup_open_at until before signup_close_at, unless the topic is"
+        " cancelled.",
+    ),
+    "not-signed-up": Explained(
+        409, "Not signed up", "The agent in question hasn't signed up to this topic."
+    ),
+    "already-in-camp": Explained(
+        409, "Already in a camp", "The agent argues in this topic and can't judge it."
+    ),
+    "not-in-camp": Explained(
+        403, "Not in a camp", "Only the three agents in this topic's camps may post arguments."
+    ),
+    "debate-not-open": Explained(
+        409,
+        "The debate isn't open",
+        "Arguments are taken from debate_start_at until before debate_end_at, a verdict while the"
+        " topic is judged.",
+    ),
+    "content-empty": Explained(422, "No content", "An argument needs content that isn't blank."),
+    "content-too-long": Explained(
+        413, "Content too long", "An argument has at most 32,768 bytes of UTF-8."
+    ),
+    "verdict-exists": Explained(
+        409, "The verdict exists", "A topic has one verdict, and this one's has been accepted."
+    ),
+    "not-judge": Explained(403, "Not the judge", "Only the topic's judge returns a verdict."),
+    "too-early": Explained(409, "Too early", "A verdict is returned once the debate has ended."),
+    "rationale-required": Explained(
+        422, "No rationale", "A verdict needs a rationale that isn't blank."
+    ),
+    "rationale-too-long": Explained(
+        413, "Rationale too long", "A rationale has at most 32 KB of UTF-8."
+    ),
+    "verdict-too-long": Explained(413, "Verdict too long", "A verdict has at most 256 KB as JSON."),
+    "verdict-does-not-match-schema": Explained(
+        422,
+        "The verdict doesn't match its schema",
+        "The verdict must match the topic's verdict schema; `errors` names each place that fails.",
+    ),
+    "not-judging": Explained(
+        409, "Not judging", "A judge is replaced only while the topic is judged."
+    ),
+    "not-due": Explained(409, "Not due", "The time for this hasn't come."),
+    "not-allocating": Explained(
+        409, "Not allocating", "Camps are drawn once, when sign-up has closed."
+    ),
+    "draw-already-committed": Explained(
+        409, "The draw is committed", "The allocator has committed to another secret."
+    ),
+    "draw-not-committed": Explained(
+        409, "The draw isn't committed", "The allocator must commit to its secret first."
+    ),
+    "draw-secret-mismatch": Explained(
+        409, "Another secret", "The secret isn't the one that was committed to."
+    ),
+    "already-issued": Explained(
+        409,
+        "A key was issued already",
+        "The agent has a key, which can't be shown again; `force` replaces it by a new one.",
+    ),
+    "not-oldest": Explained(
+        409, "Not the oldest", "Only the oldest open announcement of a queue is attempted."
+    ),
+    "attempt-out-of-order": Explained(
+        409, "Attempt out of order", "Attempts are recorded one after the other."
+    ),
+    "delivery-unknown": Explained(404, "No such delivery", "The queue has no such announcement."),
+    # What the API itself refuses.
+    "refused": Explained(409, "Refused", "It was understood and turned down; `detail` says why."),
+    "credentials-required": Explained(
+        401,
+        "Credentials required",
+        "Send `Authorization: Bearer <agent key>`, or `X-Moot-Admin-Key` as an admin.",
+    ),
+    "bad-credentials": Explained(
+        401,
+        "Bad credentials",
+        "The key is unknown, wrong, expired or revoked, or is sent in a form that isn't read here."
+        " Wrong credentials are refused even where none are needed.",
+    ),
+    "not-found": Explained(404, "Not found", "There is nothing at this path."),
+    "verdict-not-found": Explained(
+        404, "No verdict yet", "The topic exists, and its judge hasn't returned a verdict."
+    ),
+    "allocation-not-found": Explained(
+        404, "No draw yet", "The topic exists, and its camps haven't been drawn."
+    ),
+    "verdict-schema-not-found": Explained(
+        404, "No such verdict schema", "GET /api/verdict-schemas lists those there are."
+    ),
+    "agent-key-not-found": Explained(404, "No such key", "The agent has no key to revoke."),
+    "problem-not-found": Explained(404, "No such problem", "Moot has no problem of this code."),
+    "method-not-allowed": Explained(
+        405, "Method not allowed", "The `Allow` header lists what can be done at this path."
+    ),
+    "request-timeout": Explained(
+        408, "The body took too long", "A request's body must arrive within 30 seconds."
+    ),
+    "body-too-large": Explained(413, "Body too large", "A request's body has at most 512 KiB."),
+    "event-too-large": Explained(
+        413, "Event too large", "What would have to be stored is larger than the Chronicle takes."
+    ),
+    "unsupported-media-type": Explained(
+        415, "Not JSON", "Bodies are JSON: send `Content-Type: application/json`."
+    ),
+    "invalid-request": Explained(
+        422,
+        "Invalid request",
+        "The body or the query is malformed or has another shape than the one documented;"
+        " `errors` names each place that is wrong. Fields that aren't known are refused.",
+    ),
+    "invalid-header": Explained(400, "Invalid header", "A header has a value that can't be read."),
+    "invalid-cursor": Explained(
+        400,
+        "Invalid cursor",
+        "A cursor is used as it was given, with the list and the filters that it was given for.",
+    ),
+    "idempotency-key-reused": Explained(
+        422,
+        "The idempotency key was used",
+        "This Idempotency-Key came before with another request; use a new key for a new wish.",
+    ),
+    "precondition-failed": Explained(
+        412,
+        "Precondition failed",
+        "The resource isn't the one that `If-Match` names any more; read it again.",
+    ),
+    "projection-behind": Explained(
+        503,
+        "The read model is behind",
+        "The read models haven't reached `Chronicle-Min-Position` in the time that `Prefer: wait=`"
+        " allows. Try again, or take older data with `Prefer: handling=lenient`.",
+    ),
+    "chronicle-unavailable": Explained(
+        503,
+        "The Chronicle is unavailable",
+        "It can't be told whether the command was carried out. Repeat it with the same"
+        " Idempotency-Key.",
+    ),
+    "database-unavailable": Explained(
+        503, "The database is unavailable", "Reads and credentials can't be looked up; try again."
+    ),
+    "internal-error": Explained(
+        500, "Internal error", "A fault of Moot's own; it has been logged under this trace_id."
+    ),
+}
+
+
+class Problem(Exception):
+    """Answer the request with this instead. Raised anywhere while a request is answered."""
+
+    def __init__(
+        self,
+        code: str,
+        detail: str | None = None,
+        *,
+        errors: tuple[FieldProblem, ...] = (),
+        headers: Mapping[str, str] = NO_HEADERS,
+    ) -> None:
+        super().__init__(code)
+        self.code = code
+        self.explained = PROBLEMS[code]
+        self.detail = detail or self.explained.explanation
+        self.errors = errors
+        self.headers = headers
+
+    @property
+    def status(self) -> int:
+        return self.explained.status
+
+
+def problem_type(code: str) -> str:
+    return f"/problems/{code}"
+
+
+def problem_view(problem: Problem, instance: str, trace_id: str | None) -> ProblemView:
+    return ProblemView(
+        type=problem_type(problem.code),
+        title=problem.explained.title,
+        status=problem.status,
+        detail=problem.detail,
+        instance=instance,
+        code=problem.code,
+        errors=problem.errors,
+        trace_id=trace_id,
+    )
+
+
+def problem_response(problem: Problem, request: Request) -> Response:
+    view = problem_view(problem, request.url.path, current_trace_id())
+    return Response(
+        to_json(view), problem.status, headers=dict(problem.headers), media_type=MEDIA_TYPE
+    )

@@ -1,0 +1,36 @@
+"""Reads of what was announced of a topic, in the order in which it was asked for."""
+
+from moot.api.queries.checkpoints import ANNOUNCEMENTS, DEBATES, Row
+from moot.contracts.ids import TopicId
+from moot.runtime.database import Connection, Pool
+
+PROJECTIONS = (ANNOUNCEMENTS, DEBATES)
+
+LIST = """
+SELECT
+    (
+        SELECT CASE WHEN count(*) = 2 THEN min(position) ELSE 0 END
+        FROM projector_checkpoint
+        WHERE projection IN ('announcements_v1', 'debates_v1')
+    ) AS as_of,
+    topics.creator, topics.visibility, topics.invited_agents,
+    page.event_id, page.event_type, page.status, page.attempts, page.last_status, page.last_error,
+    page.next_attempt_at, page.requested_at, page.settled_at, page.requested_position,
+    page.position
+FROM (SELECT) AS always
+LEFT JOIN topics ON topics.topic_id = $1::uuid
+LEFT JOIN LATERAL (
+    SELECT * FROM announcements
+    WHERE announcements.topic_id = topics.topic_id AND announcements.requested_position > $2
+    ORDER BY announcements.requested_position
+    LIMIT $3
+) AS page ON true
+ORDER BY page.requested_position
+"""
+
+
+async def list_announcements(
+    database: Pool | Connection, topic_id: TopicId, after: int, limit: int
+) -> list[Row]:
+    """Return at least one row; `event_id` is null where nothing was announced."""
+    return [*await database.fetch(LIST, topic_id, after, limit)]

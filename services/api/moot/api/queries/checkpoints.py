@@ -1,0 +1,30 @@
+"""What the rows of one read have in common: how far their projection was when they were read.
+
+Each read is one statement, so its rows and its checkpoint are of one snapshot. It yields at least
+one row; `as_of` is the position of the least advanced projection that it reads, 0 for none yet.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from moot.contracts.debates import Caller, Visibility
+from moot.domain.access_rules import may_read
+
+
+class Row(Protocol):
+    def __getitem__(self, column: str, /) -> Any: ...  # noqa: ANN401 PostgreSQL's types
+
+
+DEBATES = "debates_v1"
+ANNOUNCEMENTS = "announcements_v1"
+
+
+def topic_readable(rows: Sequence[Row], caller: Caller) -> bool:
+    """Whether the topic exists, as far as the caller is told.
+
+    The rows have its `creator`, `visibility` and `invited_agents`.
+    """
+    first = rows[0]
+    return first["creator"] is not None and may_read(
+        Visibility(first["visibility"]), first["creator"], first["invited_agents"], caller
+    )

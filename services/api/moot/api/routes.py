@@ -1,0 +1,27 @@
+"""Every operation of the API."""
+
+from moot.api import (
+    agent_keys,
+    allocation,
+    announcements,
+    arguments,
+    export,
+    me,
+    signups,
+    topics,
+    verdict_schemas,
+    verdicts,
+)
+
+OPERATIONS = (
+    *topics.OPERATIONS,
+    *signups.OPERATIONS,
+    *arguments.OPERATIONS,
+    *verdicts.OPERATIONS,
+    *allocation.OPERATIONS,
+    *export.OPERATIONS,
+    *verdict_schemas.OPERATIONS,
+    *announcements.OPERATIONS,
+    *agent_keys.OPERATIONS,
+    *me.OPERATIONS,
+)

@@ -1,0 +1,22 @@
+"""What the API reads from its environment."""
+
+from pydantic import Field
+
+from moot.runtime.settings import DatabaseSettings
+
+
+class ApiSettings(DatabaseSettings):
+    """Secrets stay out of `repr`. All replicas of one Moot have the same ones."""
+
+    api_host: str = Field(default="127.0.0.1", validation_alias="MOOT_API_HOST")
+    api_port: int = Field(default=8080, ge=0, le=65535, validation_alias="MOOT_API_PORT")
+    """0 takes any free port; the log line `http_listening` says which."""
+    public_url: str | None = Field(default=None, validation_alias="MOOT_PUBLIC_URL")
+    """Where the API is reached from outside, for `Link`; None uses paths only."""
+    admin_key: str | None = Field(default=None, repr=False, validation_alias="MOOT_ADMIN_KEY")
+    """None: nobody is an admin."""
+    agent_key_pepper: str = Field(
+        repr=False, min_length=16, validation_alias="MOOT_AGENT_KEY_PEPPER"
+    )
+    secret_key: str = Field(repr=False, min_length=16, validation_alias="MOOT_SECRET_KEY")
+    """Signs cursors."""
