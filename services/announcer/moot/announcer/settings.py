@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from datetime import timedelta
-from types import MappingProxyType
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -44,7 +43,9 @@ class AnnouncerSettings(RuntimeSettings):
     )
     """Hosts, `host` or `host:port`, comma-separated, that a topic's own channel may be on."""
     guild_credentials: Annotated[Mapping[str, Credentials], BeforeValidator(_from_json)] = Field(
-        default=MappingProxyType({}), validation_alias="MOOT_FABRIC_CREDENTIALS", repr=False
+        default_factory=dict[str, Credentials],
+        validation_alias="MOOT_FABRIC_CREDENTIALS",
+        repr=False,
     )
     """JSON: base URL of another guild → `{"system_key": …, "bot_token": …}`."""
     public_url: str | None = Field(default=None, validation_alias="MOOT_PUBLIC_URL")
@@ -60,7 +61,7 @@ class AnnouncerSettings(RuntimeSettings):
     @field_validator("guild_credentials")
     @classmethod
     def _by_base_url(cls, given: Mapping[str, Credentials]) -> Mapping[str, Credentials]:
-        return MappingProxyType({_base_url(url): theirs for url, theirs in given.items()})
+        return {_base_url(url): theirs for url, theirs in given.items()}
 
     @property
     def missing(self) -> tuple[str, ...]:

@@ -104,7 +104,7 @@ class Firing:
 
     async def _stand_by(self, stream: StreamName, deadline: Deadline) -> None:
         """Leave it to the ranks before this one, for as long as they'd need."""
-        place = rank(self._replica, self._living(), _key(stream, deadline))
+        place = rank(self._replica, self._living(), deadline_key(stream, deadline))
         if place == 0:
             return
         turn_at = deadline.due_at + place * STAND_BY
@@ -165,10 +165,11 @@ class Firing:
 
 def firing_id(stream: StreamName, deadline: Deadline) -> CommandId:
     """Return the command's id: the same for every replica, so that it is one command."""
-    return CommandId(derived_id("ticker", _key(stream, deadline)))
+    return CommandId(derived_id("ticker", deadline_key(stream, deadline)))
 
 
-def _key(stream: StreamName, deadline: Deadline) -> str:
+def deadline_key(stream: StreamName, deadline: Deadline) -> str:
+    """Return what tells this deadline from all others, the same for every replica."""
     argument = deadline.event_id if deadline.round_no is None else deadline.round_no
     due_at = deadline.due_at.isoformat()
     return f"{stream.label} {deadline.command} {'' if argument is None else argument} {due_at}"
