@@ -43,7 +43,7 @@ def demo(
     keep: Annotated[bool, typer.Option(help="Keep the data of a demo without --data.")] = False,
 ) -> None:
     """Play a whole debate on real servers, check that everything held, and stop them."""
-    from moot.cli.demo import run  # noqa: PLC0415 - nobody else needs its imports
+    from moot.cli.demo.run import run  # noqa: PLC0415 - nobody else needs its imports
 
     raise typer.Exit(run(file, data, keep=keep))
 

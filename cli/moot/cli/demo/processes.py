@@ -61,6 +61,9 @@ class GuildProcess:
             answer = await http.get(f"/api/channels/{self.channel_id}/messages")
         return answer.raise_for_status().json()["items"]
 
+    async def messages_about(self, topic_id: str) -> list[dict[str, Any]]:
+        return [m for m in await self.messages() if m["metadata"].get("topic_id") == topic_id]
+
     async def stop(self) -> None:
         await self.process.stop(signal.SIGTERM, STOP_WITHIN.total_seconds())
 

@@ -1,0 +1,122 @@
+"""What a played debate left behind, and whether it is what it should be."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Self
+
+from moot.cli.client import MootClient
+from moot.cli.demo.check import Check
+from moot.cli.demo.example import ROUNDS, Example
+from moot.cli.demo.history import lateness, short_name, stage_events, topic_history
+from moot.cli.demo.play import Played
+from moot.cli.demo.processes import GuildProcess
+from moot.contracts.envelope import Recorded
+from moot.contracts.views import AllocationView, ArgumentView, VerdictView
+
+ON_TIME = timedelta(milliseconds=100)
+MILLISECOND = timedelta(milliseconds=1)
+
+WALK = (
+    "topic_created",
+    "signup_opened",
+    "signup_closed",
+    "camps_allocated",
+    "debate_started",
+    *("round_opened" for _ in range(1, ROUNDS)),
+    "debate_ended",
+    "verdict_submitted",
+)
+ANNOUNCED = ("signup_opened", "camps_allocated", "debate_started", "verdict_submitted")
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    example: Example
+    played: Played
+    history: Sequence[Recorded]
+    transcript: Sequence[ArgumentView]
+    draw: AllocationView
+    verdict: VerdictView
+    messages: Sequence[Mapping[str, Any]]
+    """What the guild was told of this topic."""
+
+    @classmethod
+    async def gather(
+        cls,
+        example: Example,
+        played: Played,
+        client: MootClient,
+        guild: GuildProcess,
+        nats_url: str,
+    ) -> Self:
+        topic_id = played.topic_id
+        return cls(
+            example=example,
+            played=played,
+            history=await topic_history(nats_url, topic_id),
+            transcript=await client.transcript(topic_id),
+            draw=await client.allocation(topic_id),
+            verdict=await client.verdict(topic_id),
+            messages=await guild.messages_about(topic_id),
+        )
+
+    def checks(self) -> list[Check]:
+        return [
+            self.every_stage_once(),
+            self.on_time(),
+            self.transcript_is_the_debate(),
+            self.rounds_are_kept(),
+            self.draw_is_fair(),
+            self.verdict_is_the_judges(),
+            self.announced_once(),
+        ]
+
+    def every_stage_once(self) -> Check:
+        walk = tuple(stage_events(self.history))
+        evidence = f"{len(self.history)} events" if walk == WALK else " → ".join(walk)
+        return Check("every stage came once, in order", walk == WALK, evidence)
+
+    def on_time(self) -> Check:
+        fired = lateness(self.history)
+        held = all(timedelta(0) <= deadline.late <= ON_TIME for deadline in fired)
+        times = ", ".join(f"{deadline.late / MILLISECOND:.0f}" for deadline in fired)
+        claim = f"every deadline took effect within {ON_TIME / MILLISECOND:.0f} ms"
+        return Check(claim, held and bool(fired), f"{times} ms")
+
+    def transcript_is_the_debate(self) -> Check:
+        posted = [(post.camp, post.agent_id, post.content) for post in self.transcript]
+        wanted = [
+            (argument.side, self.played.seats[argument.side], argument.content)
+            for argument in self.example.arguments
+        ]
+        same = sum(one == other for one, other in zip(posted, wanted, strict=False))
+        evidence = f"{same} of {len(wanted)} arguments in their places"
+        return Check("the transcript is the debate", posted == wanted, evidence)
+
+    def rounds_are_kept(self) -> Check:
+        posted = [post.round_no for post in self.transcript]
+        rounds = self.example.in_rounds()
+        wanted = [number for number, arguments in enumerate(rounds) for _ in arguments]
+        counts = " + ".join(str(posted.count(number)) for number in range(ROUNDS))
+        return Check("every argument is in its round", posted == wanted, f"{counts} arguments")
+
+    def draw_is_fair(self) -> Check:
+        draw = self.draw
+        held = draw.verified and not draw.commitment_late
+        evidence = f"recomputed from {len(draw.signups)} sign-ups"
+        return Check("the draw was fixed before anybody signed up", held, evidence)
+
+    def verdict_is_the_judges(self) -> Check:
+        stored, judgement = self.verdict, self.played.judgement
+        held = stored.verdict == judgement.verdict and stored.rationale == judgement.rationale
+        told = ", ".join(f"{name} {value}" for name, value in stored.verdict.items())
+        return Check("the verdict is the judge's", held, f"{stored.judge_id}: {told}")
+
+    def announced_once(self) -> Check:
+        wanted = [r.envelope.id for r in self.history if short_name(r.event.type) in ANNOUNCED]
+        arrived = [message["idempotencyKey"] for message in self.messages]
+        held = arrived == wanted and len(wanted) == len(ANNOUNCED)
+        posts = sum(message["timesReceived"] for message in self.messages)
+        evidence = f"{len(arrived)} messages from {posts} posts"
+        return Check("Fabric was told each thing once, in order", held, evidence)

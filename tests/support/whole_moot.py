@@ -1,0 +1,104 @@
+"""A whole Moot, real processes and all, that tests may talk to, and kill."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncGenerator, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from moot.cli.client import MootClient
+from moot.cli.condition import until
+from moot.cli.demo.play import issue_keys
+from moot.cli.demo.processes import GuildProcess, MootProcess
+from moot.cli.local.data_folder import RUNNING_FILE
+from moot.cli.local.process import command_line
+from moot.cli.local.stack import Running
+
+PATIENCE = timedelta(seconds=20)
+RESTARTS_WITHIN = timedelta(seconds=15)
+NO_PATIENCE = timedelta(0)
+PARTS = ("nats", "postgres", "ticker", "allocator", "announcer", "projector", "api")
+
+
+@dataclass(frozen=True)
+class WholeMoot:
+    """A `moot up` that is ready, announcing to a guild of its own."""
+
+    moot: MootProcess
+    guild: GuildProcess
+    folder: Path
+    keys: Mapping[str, str]
+    """Of the moderator and the volunteers."""
+
+    @asynccontextmanager
+    async def client(self, *, patience: timedelta = NO_PATIENCE) -> AsyncGenerator[MootClient]:
+        """An admin's client. A test has its own: connections belong to an event loop."""
+        async with MootClient.connect(
+            self.moot.api, admin_key=self.moot.admin_key, patience=patience
+        ) as client:
+            yield client
+
+    def pids(self) -> dict[str, list[int]]:
+        """As they are now: what was restarted has another."""
+        return Running.model_validate_json((self.folder / RUNNING_FILE).read_bytes()).pids
+
+    def kill(self, part: str) -> list[int]:
+        """Kill -9 the first process of that part, and say which are left to be replaced."""
+        killed = self.pids()[part][:1]
+        for pid in killed:
+            os.kill(pid, signal.SIGKILL)
+        return killed
+
+    async def restarted(self, part: str, killed: list[int]) -> None:
+        async def replaced() -> bool | None:
+            return None if set(killed) & set(self.pids()[part]) else True
+
+        await until(replaced, within=RESTARTS_WITHIN, waiting_for=f"{part} to be restarted")
+
+    async def kill_everything(self) -> None:
+        """Kill -9 `moot up` first, so that it can restart nothing, then all that it started."""
+        pids = [pid for group in self.pids().values() for pid in group]
+        await self.moot.process.kill()
+        for pid in pids:
+            if command_line(pid):
+                os.kill(pid, signal.SIGKILL)
+
+
+@contextmanager
+def whole_moot(folder: Path, *options: str) -> Generator[WholeMoot]:
+    """For fixtures that outlive a test's event loop: the processes belong to none."""
+    with asyncio.Runner() as runner:
+        guild = runner.run(GuildProcess.start())
+        try:
+            moot = runner.run(started(folder, guild, *options))
+            try:
+                yield WholeMoot(moot, guild, folder, runner.run(_keys(moot)))
+            finally:
+                runner.run(moot.stop())
+        finally:
+            runner.run(guild.stop())
+
+
+async def started(folder: Path, guild: GuildProcess, *options: str) -> MootProcess:
+    """Start `moot up`; what its processes say is in a file beside the folder."""
+    log = folder.with_suffix(".log").open("a", buffering=1)
+    return await MootProcess.start(
+        folder,
+        options=options,
+        environment=_bare() | guild.settings,
+        sink=lambda line: print(line, file=log),
+    )
+
+
+async def _keys(moot: MootProcess) -> dict[str, str]:
+    async with MootClient.connect(moot.api, admin_key=moot.admin_key) as admin:
+        return await issue_keys(admin)
+
+
+def _bare() -> dict[str, str]:
+    """This process's environment without anything that would change a Moot."""
+    ours = ("MOOT_", "FABRIC_", "NATS_", "DATABASE_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
