@@ -43,6 +43,8 @@ def seed(
     if as_json:
         typer.echo(json.dumps({"keys": seeded.keys, "topics": seeded.topics}))
         return
+    if not seeded.keys:
+        typer.echo("Nothing to do: the agents have keys. --force replaces them.")
     for agent_id, key in seeded.keys.items():
         typer.echo(f"{agent_id:<10} {key}")
     for topic_id in seeded.topics:
