@@ -65,7 +65,7 @@ def _facts(event: Announced, topic: Born) -> Iterable[str]:
         case CampsAllocated():
             return _camps_allocated(event, topic)
         case TopicCancelled():
-            return [f"Cancelled by: {_who(event.cancelled_by)} at {_moment(event.cancelled_at)}"]
+            return [f"Cancelled by: {_who(event.cancelled_by)}"]
         case DebateStarted():
             return _debate_started(event, topic)
         case VerdictSubmitted():
@@ -97,7 +97,7 @@ def _debate_started(event: DebateStarted, topic: Born) -> Iterable[str]:
 
 
 def _verdict(event: VerdictSubmitted) -> Iterable[str]:
-    yield f"Judge: {plain(event.judge_id)} at {_moment(event.submitted_at)}"
+    yield f"Judge: {plain(event.judge_id)}"
     yield f"Verdict: {_shortened(_flat(event.verdict), LONGEST_VERDICT)}"
     yield f"Rationale: {_shortened(event.rationale, LONGEST_RATIONALE)}"
     if event.token_cost is not None:
