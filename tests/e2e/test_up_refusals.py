@@ -1,5 +1,8 @@
 """`moot up` where it can't: a message that says why, an exit code, never a traceback."""
 
+# pyright: reportUnknownMemberType=false
+# The options of nats-py's functions are untyped.
+
 import json
 import os
 import threading
@@ -8,9 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from socket import socket
 
+import nats
 import pytest
 
 from moot.cli.local.data_folder import data_folder
+from moot.cli.local.nats_server import NatsServer
 from moot.cli.local.ports import LOOPBACK
 from tests.support.local_moot import NOTHING, moot
 
@@ -131,6 +136,18 @@ def test_a_server_that_is_too_old(tmp_path: Path) -> None:
     assert code == WRONG_SURROUNDINGS
     assert "is NATS 2.11.4; Moot needs 2.12 or newer" in said
     assert "hidden" not in said
+
+
+async def test_a_stream_that_may_lose_events(
+    tmp_path: Path, nats_server: NatsServer, database_url: str
+) -> None:
+    async with await nats.connect(nats_server.url) as connection:
+        await connection.jetstream().add_stream(name="CHRONICLE", subjects=["chronicle.>"])
+    given = {"NATS_URL": nats_server.url, "DATABASE_URL": database_url}
+    code, said = refused("up", "--json", "--data", str(tmp_path / "data"), given=given)
+    assert code == WRONG_SURROUNDINGS
+    assert "The stream CHRONICLE exists with weaker settings than Moot needs: " in said
+    assert "deny_delete is off, must be on" in said
 
 
 def own_servers(port: int) -> dict[str, str]:

@@ -15,6 +15,7 @@ from tests.support.waiting import until
 
 KILLED_IN_TURN = ("ticker", "allocator", "announcer", "projector", "api")
 BAD_SETTINGS = 2
+NOT_READY = 4
 
 
 async def status_of(url: str) -> int:
@@ -109,3 +110,17 @@ def test_wrong_settings_of_a_service_end_it_all(
     assert (refused.code, refused.said) == (BAD_SETTINGS, "")
     assert "refuses its settings:" in refused.errors
     assert says in refused.errors.partition("refuses its settings:")[2]
+
+
+def test_a_service_that_cannot_run_ends_it_all(tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "sitecustomize.py").write_text(
+        "import os, sys\n"
+        "if os.environ.get('MOOT_REPLICA', '').startswith('ticker'):\n"
+        "    sys.exit('no ticker today')\n"
+    )
+    given = {"PYTHONPATH": os.pathsep.join([str(broken), os.environ.get("PYTHONPATH", "")])}
+    refused = moot("up", "--json", "--data", str(tmp_path / "data"), given=given)
+    assert (refused.code, refused.said) == (NOT_READY, "")
+    assert "moot: ticker-1 ended 5 times:\nno ticker today" in refused.errors
