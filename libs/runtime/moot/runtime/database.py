@@ -39,7 +39,7 @@ async def connect_pool(settings: DatabaseSettings, *, name: str, size: int | Non
     """Return a pool of connections to the Ops DB, named `name` in `pg_stat_activity`.
 
     Names without a schema are looked up in `ops`. Raises OSError, TimeoutError or PostgresError
-    when PostgreSQL can't be reached; `service.Host.reach` tries again.
+    when PostgreSQL can't be reached; `lifecycle.Host.reach` tries again.
     """
     return await asyncpg.create_pool(
         settings.database_url,

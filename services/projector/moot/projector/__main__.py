@@ -1,5 +1,5 @@
 from moot.projector.app import build
 from moot.projector.settings import ProjectorSettings
-from moot.runtime import service
+from moot.runtime import lifecycle
 
-service.main("projector", ProjectorSettings, build)
+lifecycle.main("projector", ProjectorSettings, build)

@@ -1,6 +1,6 @@
 """The life of a service's process: settings, connections, ready, drain, stop.
 
-`python -m moot.<name>` is `service.main(name, Settings, build)`. `build(settings, host)` connects
+`python -m moot.<name>` is `lifecycle.main(name, Settings, build)`. `build(settings, host)` connects
 and wires, and returns the jobs that run until the process is told to stop.
 """
 
