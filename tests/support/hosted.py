@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
+from moot.runtime.lifecycle import Host, Service
 from moot.runtime.readiness import Report
-from moot.runtime.service import Host, Service
 
 SettingsT = TypeVar("SettingsT")
 

@@ -1,5 +1,5 @@
 from moot.allocator.app import build
 from moot.allocator.settings import AllocatorSettings
-from moot.runtime.service import main
+from moot.runtime.lifecycle import main
 
 main("allocator", AllocatorSettings, build)

@@ -5,9 +5,9 @@ from moot.allocator.settings import AllocatorSettings
 from moot.runtime.clock import utc_now
 from moot.runtime.dispatch import Dispatcher
 from moot.runtime.jetstream import JetStreamChronicle, connect
+from moot.runtime.lifecycle import Host, Service
 from moot.runtime.provision import check_chronicle
 from moot.runtime.reactor import Reactor, Subscription
-from moot.runtime.service import Host, Service
 
 IN_FLIGHT = 4
 """Topics drawn at the same time; one topic's two events may come in any order."""

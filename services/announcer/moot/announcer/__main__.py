@@ -1,5 +1,5 @@
 from moot.announcer.app import build
 from moot.announcer.settings import AnnouncerSettings
-from moot.runtime.service import main
+from moot.runtime.lifecycle import main
 
 main("announcer", AnnouncerSettings, build)

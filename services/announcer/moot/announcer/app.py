@@ -11,10 +11,10 @@ from moot.contracts.envelope import Recorded
 from moot.runtime.clock import utc_now
 from moot.runtime.dispatch import Dispatcher
 from moot.runtime.jetstream import JetStreamChronicle, connect
+from moot.runtime.lifecycle import Host, Service
 from moot.runtime.nats_connection import NatsConnection
 from moot.runtime.provision import check_chronicle
 from moot.runtime.reactor import Reactor, Subscription
-from moot.runtime.service import Host, Service
 
 REQUESTS_IN_FLIGHT = 4
 ATTEMPTS_IN_FLIGHT = 16

@@ -2,6 +2,6 @@
 
 from moot.api.app import build
 from moot.api.settings import ApiSettings
-from moot.runtime.service import main
+from moot.runtime.lifecycle import main
 
 main("api", ApiSettings, build)

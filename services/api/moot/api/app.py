@@ -20,10 +20,10 @@ from moot.runtime.clock import utc_now
 from moot.runtime.database import Pool, PositionWaiter, connect_pool, schema_problem
 from moot.runtime.dispatch import Dispatcher
 from moot.runtime.jetstream import JetStreamChronicle
+from moot.runtime.lifecycle import Host, Service
 from moot.runtime.nats_connection import NatsConnection, connect
 from moot.runtime.provision import check_chronicle
 from moot.runtime.readiness import Readiness
-from moot.runtime.service import Host, Service
 
 SOURCE = "moot/api"
 TABLES = (

@@ -9,7 +9,7 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
-from moot.runtime.service import DRAIN_SECONDS
+from moot.runtime.lifecycle import DRAIN_SECONDS
 
 _BACKLOG = 2048
 
@@ -23,7 +23,7 @@ class AddressUnavailableError(Exception):
 class _Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Generator[None]:
-        """Signals are the process's: `moot.runtime.service` stops us."""
+        """Signals are the process's: `moot.runtime.lifecycle` stops us."""
         yield
 
 

@@ -7,9 +7,9 @@ from moot.projector.settings import ProjectorSettings
 from moot.runtime.chronicle import Chronicle
 from moot.runtime.database import Pool, connect_pool, schema_problem
 from moot.runtime.jetstream import JetStreamChronicle, connect
+from moot.runtime.lifecycle import Host, Service
 from moot.runtime.projection_runner import ProjectionRunner, Replica
 from moot.runtime.provision import check_chronicle
-from moot.runtime.service import Host, Service
 
 TABLES = ("projector_checkpoint", "dead_letters", *(t for p in PROJECTIONS for t in p.tables))
 

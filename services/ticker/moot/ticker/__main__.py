@@ -1,4 +1,4 @@
-from moot.runtime.service import main
+from moot.runtime.lifecycle import main
 from moot.ticker.app import build
 from moot.ticker.settings import TickerSettings
 

@@ -8,9 +8,9 @@ from moot.runtime.clock import utc_now
 from moot.runtime.database import Pool, connect_pool
 from moot.runtime.dispatch import Dispatcher
 from moot.runtime.jetstream import JetStreamChronicle, connect
+from moot.runtime.lifecycle import Host, Service
 from moot.runtime.live import Heartbeats
 from moot.runtime.provision import check_chronicle
-from moot.runtime.service import Host, Service
 from moot.ticker.board import Board
 from moot.ticker.feed import Feed
 from moot.ticker.firing import Firing
