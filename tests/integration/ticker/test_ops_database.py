@@ -1,0 +1,128 @@
+"""The ticker and the Ops DB: where memory starts from, and the sweep over what it missed."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from moot.contracts.ids import TopicId
+from moot.domain import topic
+from moot.domain.deadlines import next_deadline, to_json
+from moot.domain.topic_stages import Unborn, timetable_of
+from moot.projector.migrate import migrate
+from moot.runtime.chronicle import Chronicle
+from moot.runtime.clock import utc_now
+from moot.runtime.database import Pool, connect_pool
+from moot.runtime.settings import DatabaseSettings
+from moot.ticker import sweep
+from moot.ticker.app import build
+from moot.ticker.board import Board
+from moot.ticker.feed import Feed
+from moot.ticker.settings import TickerSettings
+from moot.ticker.snapshot import read_overdue, read_snapshot
+from tests.support.debates import Debates, schedule
+from tests.support.hosted import hosted
+
+PUT_CHECKPOINT = """
+INSERT INTO ops.projector_checkpoint (projection, position, stream_created_at)
+VALUES ('deadlines_v1', $1, $2)
+"""
+PUT_DEADLINE = """
+INSERT INTO ops.deadlines (category, stream_id, command, due_at, timetable, position)
+VALUES ('topic', $1, $2, $3, $4, $5)
+"""
+
+
+@pytest.fixture
+async def pool(database_url: str) -> AsyncIterator[Pool]:
+    await asyncio.to_thread(migrate, database_url)
+    settings = DatabaseSettings(nats_url="nats://127.0.0.1:1", database_url=database_url)
+    pool = await connect_pool(settings, name="tests")
+    yield pool
+    pool.terminate()
+
+
+async def tabulated(pool: Pool, debates: Debates, topic_id: TopicId) -> None:
+    """Put into the table what its projection would."""
+    folded = await debates.dispatcher.load(topic, topic_id)
+    assert not isinstance(folded.state, Unborn)
+    timetable = timetable_of(folded.state)
+    deadline = next_deadline(timetable)
+    assert deadline is not None
+    row = (topic_id, deadline.command, deadline.due_at, to_json(timetable), folded.position)
+    await pool.execute(PUT_DEADLINE, *row)
+
+
+async def checkpointed(pool: Pool, chronicle: Chronicle, position: int) -> None:
+    identity = await chronicle.identity()
+    await pool.execute(PUT_CHECKPOINT, position, identity.created_at)
+
+
+def feed(board: Board, chronicle: Chronicle, pool: Pool) -> Feed:
+    return Feed(board, chronicle, lambda: read_snapshot(pool), now=utc_now, changed=lambda: None)
+
+
+async def test_memory_starts_from_the_table_and_its_checkpoint(
+    debates: Debates, pool: Pool
+) -> None:
+    times = schedule(utc_now() + timedelta(hours=1), 60, 60, 60)
+    topic_id = await debates.propose(times)
+    await tabulated(pool, debates, topic_id)
+    await checkpointed(pool, debates.chronicle, 1)
+    board = Board()
+    await feed(board, debates.chronicle, pool).load()
+    assert (board.position, board.next_due_at()) == (1, times.signup_open_at)
+
+
+async def test_a_table_of_another_or_a_longer_chronicle_is_not_believed(
+    debates: Debates, pool: Pool
+) -> None:
+    await debates.propose(schedule(utc_now() + timedelta(hours=1), 60, 60, 60))
+    await checkpointed(pool, debates.chronicle, 2)
+    board = Board()
+    await feed(board, debates.chronicle, pool).load()
+    assert board.position == 0
+    await pool.execute(
+        "UPDATE ops.projector_checkpoint SET position = 1, stream_created_at = now()"
+    )
+    await feed(board, debates.chronicle, pool).load()
+    assert board.position == 0
+
+
+async def test_the_sweep_fires_what_memory_missed_and_says_so(
+    nats_url: str, database_url: str, debates: Debates, pool: Pool
+) -> None:
+    # A table that passed over a topic's deadline, as no projection ever should.
+    topic_id = await debates.propose(schedule(utc_now() - timedelta(hours=1), 7200, 60, 60))
+    await checkpointed(pool, debates.chronicle, 1)
+    settings = TickerSettings.model_validate(
+        {
+            "nats_url": nats_url,
+            "database_url": database_url,
+            "replica": "t1",
+            "orchestrator_tick_interval": "50ms",
+        }
+    )
+    async with hosted(build, settings):
+        assert await debates.types(topic_id) == ["topic_created"]
+        await tabulated(pool, debates, topic_id)
+        await debates.reaches(topic_id, "signup_opened")
+
+
+async def test_what_is_overdue_by_less_than_the_grace_may_be_on_its_way(
+    debates: Debates, pool: Pool
+) -> None:
+    topic_id = await debates.propose(schedule(utc_now() - timedelta(seconds=1), 7200, 60, 60))
+    await tabulated(pool, debates, topic_id)
+    now = utc_now()
+    assert len((await read_overdue(pool, now)).rows) == 1
+    assert (await read_overdue(pool, now - sweep.GRACE)).rows == ()
+
+
+async def test_streams_in_dead_letters_are_counted(pool: Pool) -> None:
+    await pool.execute(
+        "INSERT INTO ops.dead_letters (projection, position, key, event_id, subject, reason,"
+        " stored_at) VALUES ('deadlines_v1', 1, 'topic/1', 'e1', 'chronicle.topic.1', 'bad', now())"
+    )
+    assert (await read_overdue(pool, utc_now())).parked == 1
