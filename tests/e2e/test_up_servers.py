@@ -88,7 +88,7 @@ async def test_a_server_that_is_killed_comes_back_at_the_same_address(
         async def is_back() -> bool:
             return moot.pids[server] != [killed]
 
-        await until(is_back)
+        await until(is_back, within=START_SECONDS)
         assert await query(moot.ready["postgres"], "SELECT 1") == 1
 
 

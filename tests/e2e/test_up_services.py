@@ -10,7 +10,7 @@ import pytest
 
 from moot.cli.local.process import command_line
 from moot.cli.seed import AGENTS, TOPICS
-from tests.support.local_moot import moot, up
+from tests.support.local_moot import START_SECONDS, moot, up
 from tests.support.waiting import until
 
 KILLED_IN_TURN = ("ticker", "allocator", "announcer", "projector", "api")
@@ -41,7 +41,7 @@ async def test_seeds_are_served_and_projected(tmp_path: Path) -> None:
             shown = json.loads(moot("status", "--json", "--data", data).said)
             return all(of["behind"] == 0 < of["position"] for of in shown)
 
-        await until(has_caught_up)
+        await until(has_caught_up, within=START_SECONDS)
         assert {service: len(pids) for service, pids in running.pids.items()} == {
             "nats": 1,
             "postgres": 1,
@@ -76,12 +76,12 @@ async def test_every_service_that_is_killed_comes_back(tmp_path: Path) -> None:
             async def is_back(service: str = service, killed: int = killed) -> bool:
                 return running.pids[service] != [killed]
 
-            await until(is_back)
+            await until(is_back, within=START_SECONDS)
 
         async def is_ready() -> bool:
             return await status_of(f"{running.ready['api']}/readyz") == 200
 
-        await until(is_ready)
+        await until(is_ready, within=START_SECONDS)
 
 
 async def test_when_it_is_killed_so_are_its_services(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ async def test_when_it_is_killed_so_are_its_services(tmp_path: Path) -> None:
         async def are_gone() -> bool:
             return not any(command_line(pid) for pid in pids)
 
-        await until(are_gone)
+        await until(are_gone, within=START_SECONDS)
 
 
 @pytest.mark.parametrize(
@@ -116,9 +116,10 @@ def test_a_service_that_cannot_run_ends_it_all(tmp_path: Path) -> None:
     broken = tmp_path / "broken"
     broken.mkdir()
     (broken / "sitecustomize.py").write_text(
-        "import os, sys\n"
+        "import os\n"
         "if os.environ.get('MOOT_REPLICA', '').startswith('ticker'):\n"
-        "    sys.exit('no ticker today')\n"
+        "    os.write(2, b'no ticker today')\n"
+        "    os._exit(9)\n"
     )
     given = {"PYTHONPATH": os.pathsep.join([str(broken), os.environ.get("PYTHONPATH", "")])}
     refused = moot("up", "--json", "--data", str(tmp_path / "data"), given=given)
