@@ -17,6 +17,10 @@ from sqlalchemy.pool import NullPool
 EMPTY = "base"
 VERSION_TABLE = "schema_revision"
 
+# Alembic keeps the revision that runs in module globals: one at a time in a process, whatever the
+# database. Between processes the advisory lock in migrations/env.py does it.
+_one_at_a_time = threading.Lock()
+
 
 def migrate(database_url: str, revision: str = "head") -> None:
     """Bring the schema up (or down) to `revision`; doing it again changes nothing.
@@ -28,7 +32,8 @@ def migrate(database_url: str, revision: str = "head") -> None:
 
     def work() -> None:
         try:
-            asyncio.run(_migrate(database_url, revision))
+            with _one_at_a_time:
+                asyncio.run(_migrate(database_url, revision))
         except BaseException as error:  # noqa: BLE001 raised again where it was asked for
             failures.append(error)
 
