@@ -18,7 +18,13 @@ from moot.cli.whereabouts import servers_of
 ANSWER_SECONDS = 10.0
 
 CHECKPOINTS = """
-SELECT projection, position, state, error, updated_at
+SELECT
+    projection,
+    position,
+    state,
+    CASE WHEN lease_until > clock_timestamp() THEN owner END AS owner,
+    error,
+    updated_at
 FROM ops.projector_checkpoint
 ORDER BY projection
 """
@@ -26,13 +32,17 @@ ORDER BY projection
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """One projection; `behind` counts the positions between it and the Chronicle's `head`."""
+    """One projection; `behind` counts the positions between it and the Chronicle's `head`.
+
+    `owner` is the replica that keeps it going, None when none does.
+    """
 
     projection: str
     position: int
     head: int
     behind: int
     state: str
+    owner: str | None
     error: str | None
     updated_at: str
 
@@ -44,10 +54,10 @@ def status(data: DataFolder = Path(".moot"), as_json: JsonOutput = False) -> Non
     if as_json:
         console.print_json(data=[asdict(of) for of in progress])
         return
-    table = Table("projection", "position", "head", "behind", "state", "error")
+    table = Table("projection", "position", "head", "behind", "state", "owner", "error")
     for of in progress:
         numbers = (of.position, of.head, of.behind)
-        table.add_row(of.projection, *map(str, numbers), of.state, of.error or "")
+        table.add_row(of.projection, *map(str, numbers), of.state, of.owner or "", of.error or "")
     console.print(table)
 
 
@@ -60,6 +70,7 @@ async def _progress(servers: Servers) -> list[Progress]:
             head=head,
             behind=max(0, head - row["position"]),
             state=row["state"],
+            owner=row["owner"],
             error=row["error"],
             updated_at=_in_utc(row["updated_at"]),
         )

@@ -67,7 +67,7 @@ def told(running: Running, plan: Plan) -> str:
         [
             "",
             f"Moot is ready: {count} processes.",
-            *([f"  API        {running.api}/docs"] if running.api else []),
+            *([f"  API        {running.api}"] if running.api else []),
             f"  NATS       {running.nats}",
             f"  PostgreSQL {running.postgres}",
             f"  admin key  {running.admin_key}",
