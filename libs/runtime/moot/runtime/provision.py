@@ -56,7 +56,8 @@ class Durable:
 DURABLES = (
     Durable("allocator", "topic"),
     Durable("announcer", "topic"),
-    Durable("announcer_deliveries", "delivery"),
+    # What waits for a slow guild counts as pending, and mustn't shut out the others.
+    Durable("announcer_deliveries", "delivery", max_ack_pending=5000),
 )
 
 # What makes the Chronicle one: an existing stream without it may have lost events already, and
