@@ -1,13 +1,15 @@
 """CloudEvents 1.0 in structured mode: the exact bytes that the Chronicle stores."""
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Self, cast
+from typing import Any, Final, Generic, Self, TypeVar, cast
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json, to_json
 
-from moot.contracts.catalogue import Event, decode_event
+from moot.contracts.catalogue import EVENTS, Event, decode_event
 from moot.contracts.ids import CommandId, EventId, Position
 from moot.contracts.subjects import StreamName
 
@@ -74,6 +76,15 @@ class Envelope:
 
         Raises MalformedEventError, UnknownEventTypeError, or ValidationError for its data.
         """
+        document = _read_at_once(body)
+        if document is None:
+            return cls._from_parts(stream, body)
+        return cls(
+            document.id, stream, document.source, document.time, document.data, document.cause()
+        )
+
+    @classmethod
+    def _from_parts(cls, stream: StreamName, body: bytes) -> Self:
         document = _parsed(body)
         try:
             return cls(
@@ -86,6 +97,65 @@ class Envelope:
             )
         except KeyError as missing:
             raise MalformedEventError(f"attribute {missing} is missing") from missing
+
+
+_EventT = TypeVar("_EventT")
+
+
+@dataclass(slots=True)
+class _Document(Generic[_EventT]):
+    """A document of a type that needs no upcasting; attributes are named as they are stored."""
+
+    id: EventId
+    type: str
+    source: str
+    time: datetime
+    data: _EventT
+    correlationid: str
+    causationid: str
+    commandid: CommandId
+    commandhash: str
+    authid: str
+    traceparent: str | None = None
+
+    def cause(self) -> Cause:
+        return Cause(
+            self.commandid,
+            self.commandhash,
+            self.authid,
+            self.correlationid,
+            self.causationid,
+            self.traceparent,
+        )
+
+
+_Reader = Callable[[bytes], _Document[Event]]
+
+
+def _reader(event: type[Event]) -> _Reader:
+    document: Any = _Document
+    return TypeAdapter(document[event]).validator.validate_json
+
+
+_readers: Final[dict[bytes, _Reader]] = {
+    name.encode(): _reader(event) for name, event in EVENTS.items()
+}
+_type_in: Final = re.compile(rb'"type":"([^"]*)"').search
+
+
+def _read_at_once(body: bytes) -> _Document[Event] | None:
+    """Parse and validate in one go, which halves the cost; None where that doesn't work out.
+
+    The first thing that looks like the type decides how to read; what was read has to agree.
+    """
+    found = _type_in(body)
+    if found is None or (read := _readers.get(found[1])) is None:
+        return None
+    try:
+        document = read(body)
+    except ValidationError:
+        return None
+    return document if document.type.encode() == found[1] else None
 
 
 def _parsed(body: bytes) -> dict[str, Any]:

@@ -1,8 +1,11 @@
 """From stored bytes to an event in its envelope."""
 
+from functools import lru_cache
+
 from moot.contracts.catalogue import UnknownEventTypeError
 from moot.contracts.envelope import Envelope, MalformedEventError, Recorded
 from moot.contracts.ids import Position
+from moot.contracts.subjects import StreamName
 from moot.runtime.chronicle import Stored
 
 
@@ -13,7 +16,7 @@ class UndecodableEventError(Exception):
 def decoded(stored: Stored) -> Recorded:
     """Return the event at its place. Raises UndecodableEventError."""
     try:
-        envelope = Envelope.from_bytes(stored.stream, stored.body)
+        envelope = Envelope.from_bytes(_stream(stored.subject), stored.body)
     except UnknownEventTypeError as unknown:
         raise UndecodableEventError(
             f"position {stored.position}: unknown event type {unknown}"
@@ -22,3 +25,9 @@ def decoded(stored: Stored) -> Recorded:
     except (MalformedEventError, ValueError, TypeError, AttributeError) as error:
         raise UndecodableEventError(f"position {stored.position}: {error}") from error
     return Recorded(Position(stored.position), stored.stored_at, envelope)
+
+
+@lru_cache(maxsize=10_000)
+def _stream(subject: str) -> StreamName:
+    """Parse a subject once for the many events of its stream."""
+    return StreamName.parse(subject)

@@ -1,0 +1,1 @@
+"""What Moot can do, measured: `python -m bench [NAME …]`. Nothing here asserts anything on time."""
