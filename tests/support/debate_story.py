@@ -1,6 +1,7 @@
 """Small debates to play in tests, and how fast."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from rich.console import Console
@@ -21,6 +22,17 @@ BRISK = Pace(
     patience=timedelta(seconds=20),
     posting_share=0.5,
 )
+
+COMPRESSED = replace(BRISK, round_takes=timedelta(seconds=5), posting_share=0.6)
+"""Hundreds of arguments in a quarter of a minute."""
+
+TO_BE_KILLED = replace(BRISK, round_takes=timedelta(seconds=2.5))
+"""Long enough for whatever is killed to come back before the debate ends."""
+
+UNHURRIED = replace(
+    TO_BE_KILLED, signup_takes=timedelta(seconds=5), round_takes=timedelta(seconds=3)
+)
+"""Long enough even for those who come back in the middle of sign-up."""
 
 
 def small_debate(motion: str, *, each_round: int = 4) -> Example:

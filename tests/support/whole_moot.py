@@ -5,12 +5,13 @@ import os
 import signal
 from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
 from moot.cli.client import MootClient
 from moot.cli.condition import until
+from moot.cli.demo.evidence import ANNOUNCED
 from moot.cli.demo.play import issue_keys
 from moot.cli.demo.processes import GuildProcess, MootProcess
 from moot.cli.local.data_folder import RUNNING_FILE
@@ -30,7 +31,7 @@ class WholeMoot:
     moot: MootProcess
     guild: GuildProcess
     folder: Path
-    keys: Mapping[str, str]
+    keys: Mapping[str, str] = field(repr=False)
     """Of the moderator and the volunteers."""
 
     @asynccontextmanager
@@ -58,6 +59,14 @@ class WholeMoot:
 
         await until(replaced, within=RESTARTS_WITHIN, waiting_for=f"{part} to be restarted")
 
+    async def announced(self, topic_id: str, messages: int = len(ANNOUNCED)) -> None:
+        """Wait until the guild has that many messages about the topic."""
+
+        async def arrived() -> bool | None:
+            return len(await self.guild.messages_about(topic_id)) >= messages or None
+
+        await until(arrived, within=PATIENCE, waiting_for=f"{messages} announcements")
+
     async def kill_everything(self) -> None:
         """Kill -9 `moot up` first, so that it can restart nothing, then all that it started."""
         pids = [pid for group in self.pids().values() for pid in group]
@@ -67,29 +76,54 @@ class WholeMoot:
                 os.kill(pid, signal.SIGKILL)
 
 
-@contextmanager
-def whole_moot(folder: Path, *options: str) -> Generator[WholeMoot]:
-    """For fixtures that outlive a test's event loop: the processes belong to none."""
-    with asyncio.Runner() as runner:
-        guild = runner.run(GuildProcess.start())
+@asynccontextmanager
+async def whole_moot(folder: Path, *options: str) -> AsyncGenerator[WholeMoot]:
+    guild = await GuildProcess.start()
+    try:
+        moot = await started(folder, guild, *options)
         try:
-            moot = runner.run(started(folder, guild, *options))
-            try:
-                yield WholeMoot(moot, guild, folder, runner.run(_keys(moot)))
-            finally:
-                runner.run(moot.stop())
+            yield WholeMoot(moot, guild, folder, await _keys(moot))
         finally:
-            runner.run(guild.stop())
+            await moot.stop()
+    finally:
+        await guild.stop()
+
+
+@asynccontextmanager
+async def running_again(stopped: WholeMoot) -> AsyncGenerator[WholeMoot]:
+    """`moot up` on the same folder, with the same guild."""
+    moot = await started(stopped.folder, stopped.guild)
+    try:
+        yield replace(stopped, moot=moot)
+    finally:
+        await moot.stop()
+
+
+@contextmanager
+def lasting_moot(folder: Path, *options: str) -> Generator[WholeMoot]:
+    """As `whole_moot`, for fixtures that outlive a test's event loop: its processes need none."""
+    with asyncio.Runner() as runner:
+        running = whole_moot(folder, *options)
+        moot = runner.run(running.__aenter__())
+        try:
+            yield moot
+        finally:
+            runner.run(running.__aexit__(None, None, None))
 
 
 async def started(folder: Path, guild: GuildProcess, *options: str) -> MootProcess:
     """Start `moot up`; what its processes say is in a file beside the folder."""
-    log = folder.with_suffix(".log").open("a", buffering=1)
+    log = folder.with_suffix(".log")
+
+    def note(line: str) -> None:
+        with log.open("a") as file:
+            file.write(f"{line}\n")
+
     return await MootProcess.start(
         folder,
         options=options,
         environment=_bare() | guild.settings,
-        sink=lambda line: print(line, file=log),
+        sink=note,
     )
 
 

@@ -62,12 +62,25 @@ class Evidence:
         )
 
     def checks(self) -> list[Check]:
+        """Everything that holds when nothing goes wrong."""
         return [
             self.every_stage_once(),
             self.on_time(),
             self.transcript_is_the_debate(),
             self.rounds_are_kept(),
-            self.draw_is_fair(),
+            self.draw_is_recomputed(),
+            self.draw_was_committed_to(),
+            self.verdict_is_the_judges(),
+            self.announced_once(),
+        ]
+
+    def checks_after_faults(self) -> list[Check]:
+        """What holds whatever process was killed meanwhile: it may all have come later."""
+        return [
+            self.every_stage_once(),
+            self.never_early(),
+            self.transcript_is_the_debate(),
+            self.draw_is_recomputed(),
             self.verdict_is_the_judges(),
             self.announced_once(),
         ]
@@ -83,6 +96,12 @@ class Evidence:
         times = ", ".join(f"{deadline.late / MILLISECOND:.0f}" for deadline in fired)
         claim = f"every deadline took effect within {ON_TIME / MILLISECOND:.0f} ms"
         return Check(claim, held and bool(fired), f"{times} ms")
+
+    def never_early(self) -> Check:
+        fired = lateness(self.history)
+        early = [deadline.event_type for deadline in fired if deadline.late < timedelta(0)]
+        evidence = f"{', '.join(early) or 'none'} early"
+        return Check("no deadline took effect before its time", not early and bool(fired), evidence)
 
     def transcript_is_the_debate(self) -> Check:
         posted = [(post.camp, post.agent_id, post.content) for post in self.transcript]
@@ -101,11 +120,14 @@ class Evidence:
         counts = " + ".join(str(posted.count(number)) for number in range(ROUNDS))
         return Check("every argument is in its round", posted == wanted, f"{counts} arguments")
 
-    def draw_is_fair(self) -> Check:
-        draw = self.draw
-        held = draw.verified and not draw.commitment_late
-        evidence = f"recomputed from {len(draw.signups)} sign-ups"
-        return Check("the draw was fixed before anybody signed up", held, evidence)
+    def draw_is_recomputed(self) -> Check:
+        evidence = f"from {len(self.draw.signups)} sign-ups and the secret"
+        return Check("the draw of the camps can be recomputed", self.draw.verified, evidence)
+
+    def draw_was_committed_to(self) -> Check:
+        held = self.draw.commitment is not None and not self.draw.commitment_late
+        evidence = f"commitment {(self.draw.commitment or 'none')[:12]}…"
+        return Check("it was committed to before anybody signed up", held, evidence)
 
     def verdict_is_the_judges(self) -> Check:
         stored, judgement = self.verdict, self.played.judgement

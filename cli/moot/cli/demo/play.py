@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from moot.cli.client import MootClient, Proposal
-from moot.cli.condition import until
+from moot.cli.condition import NeverHappenedError, until
 from moot.cli.demo.cast import MODERATOR, VOLUNTEERS, Volunteer
 from moot.cli.demo.example import ROUNDS, Example, ExampleArgument
 from moot.cli.demo.judgement import Judgement, judge, schema_for
@@ -37,6 +37,19 @@ SHOWING = Pace(
     patience=timedelta(seconds=10),
     posting_share=0.85,
 )
+
+
+COURSE = (
+    Stage.CREATED,
+    Stage.SIGNUP_OPEN,
+    Stage.ALLOCATING,
+    Stage.SIGNUP_CLOSED,
+    Stage.DEBATING,
+    Stage.JUDGING,
+    Stage.COMPLETED,
+    Stage.CANCELLED,
+)
+"""The stages in the order in which a topic can be seen in them; an ended one is past all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +127,17 @@ class Play:
         return judgement
 
     async def reaches(self, topic_id: str, stage: Stage) -> TopicView:
-        """Wait until the topic is in this stage. Raises NeverHappenedError."""
-        return await self._topic_when(topic_id, lambda topic: topic.status is stage, stage)
+        """Wait until the topic is in this stage or past it.
+
+        Raises NeverHappenedError, at once if it was cancelled instead.
+        """
+        wanted = COURSE.index(stage)
+        topic = await self._topic_when(
+            topic_id, lambda topic: COURSE.index(topic.status) >= wanted, stage
+        )
+        if topic.status is Stage.CANCELLED and stage is not Stage.CANCELLED:
+            raise NeverHappenedError(f"{stage}: it was cancelled: {topic.cancelled_reason}")
+        return topic
 
     async def _post(self, topic_id: str, agent_id: str, argument: ExampleArgument) -> None:
         await self.agents[agent_id].post_argument(topic_id, argument.content)

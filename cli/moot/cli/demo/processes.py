@@ -5,7 +5,7 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Self
@@ -31,7 +31,7 @@ class GuildProcess:
     process: Process
     base_url: str
     channel_id: str
-    credentials: Mapping[str, str]
+    credentials: Mapping[str, str] = field(repr=False)
 
     @classmethod
     async def start(cls, channel_id: str = "announcements", *, options: Sequence[str] = ()) -> Self:
@@ -76,7 +76,7 @@ class MootProcess:
     api: str
     nats: str
     postgres: str
-    admin_key: str
+    admin_key: str = field(repr=False)
     pids: Mapping[str, Sequence[int]]
     """As they were when it became ready: what is restarted has another."""
 
