@@ -60,7 +60,7 @@ async def checkpointed(pool: Pool, chronicle: Chronicle, position: int) -> None:
 
 
 def feed(board: Board, chronicle: Chronicle, pool: Pool) -> Feed:
-    return Feed(board, chronicle, lambda: read_snapshot(pool), now=utc_now, changed=lambda: None)
+    return Feed(board, chronicle, lambda: read_snapshot(pool), now=utc_now, changed=lambda _: None)
 
 
 async def test_memory_starts_from_the_table_and_its_checkpoint(

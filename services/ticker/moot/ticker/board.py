@@ -97,4 +97,5 @@ class Board:
         self._finished = {s: at for s, at in self._finished.items() if at > through}
 
     def __len__(self) -> int:
-        return sum(entry.deadline is not None for entry in self._entries.values())
+        """Return how many streams may still come due."""
+        return len(self._entries)

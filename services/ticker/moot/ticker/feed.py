@@ -1,7 +1,7 @@
 """Keeps the board as the log says: from a snapshot if there is one, then event by event."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import aclosing
 from datetime import datetime
 from typing import Final
@@ -10,6 +10,7 @@ import structlog
 from prometheus_client import Counter, Histogram
 
 from moot.contracts.catalogue import Event
+from moot.contracts.subjects import StreamName
 from moot.runtime.chronicle import Batch, Chronicle, Stored
 from moot.runtime.decoding import UndecodableEventError, decoded
 from moot.ticker.board import Board
@@ -30,8 +31,12 @@ _log = structlog.stdlib.get_logger(__name__)
 ReadSnapshot = Callable[[], Awaitable[Snapshot | None]]
 
 
+class ChronicleReplacedError(Exception):
+    """NATS has another Chronicle than the one in memory."""
+
+
 class Feed:
-    """Follows the Chronicle onto a board. `changed` is called after every batch."""
+    """Follows the Chronicle onto a board; `changed` is told the streams of every batch."""
 
     def __init__(
         self,
@@ -40,7 +45,7 @@ class Feed:
         read: ReadSnapshot,
         *,
         now: Callable[[], datetime],
-        changed: Callable[[], None],
+        changed: Callable[[Collection[StreamName]], None],
     ) -> None:
         self._board = board
         self._chronicle = chronicle
@@ -81,14 +86,18 @@ class Feed:
         return snapshot
 
     async def run(self) -> None:
-        """Follow, for ever."""
+        """Follow, for ever. Raises ChronicleReplacedError: only a new start can help then."""
         async with aclosing(self._chronicle.follow(self._board.position, batch=SLICE)) as batches:
             async for batch in batches:
+                if batch.head < self._board.position:
+                    raise ChronicleReplacedError(
+                        f"the Chronicle ends at {batch.head}, memory is at {self._board.position}"
+                    )
                 asked_at = self._now()
                 self._take(batch)
                 if self._board.position >= batch.head:
                     self._caught_up(asked_at)
-                self._changed()
+                self._changed({stored.stream for stored in batch.events})
 
     def _caught_up(self, moment: datetime) -> None:
         self._board.seen_through = moment

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -30,7 +30,9 @@ FIRST_WAIT: Final = 0.25
 LONGEST_WAIT: Final = 5.0
 
 _firings = Counter("moot_ticker_firings_total", "Deadlines fired, by what came of it", ["outcome"])
-_ahead = Gauge("moot_ticker_deadlines", "Deadlines that this ticker keeps in memory")
+_ahead = Gauge(
+    "moot_ticker_deadlines", "Topics and queues in this ticker's memory that may come due"
+)
 _log = structlog.stdlib.get_logger(__name__)
 
 
@@ -54,9 +56,14 @@ class Firing:
         self._in_flight: dict[tuple[StreamName, Deadline], asyncio.Task[None]] = {}
         self._at_once = asyncio.Semaphore(AT_ONCE)
         self._changed = asyncio.Event()
+        self._moved: dict[StreamName, asyncio.Event] = {}
+        """Set, for a stream that is being fired, when the log has said something about it."""
 
-    def board_changed(self) -> None:
-        """The log has moved on: what was waited for may be done, or something earlier be due."""
+    def board_changed(self, streams: Collection[StreamName]) -> None:
+        """The log has told of `streams`: what is waited for may be done, or something be due."""
+        for stream in streams:
+            if (moved := self._moved.pop(stream, None)) is not None:
+                moved.set()
         self._changed.set()
         self._changed = asyncio.Event()
 
@@ -89,7 +96,12 @@ class Firing:
         job = self._fire_until_done(stream, deadline) if known else self._fire_now(stream, deadline)
         task = asyncio.create_task(job, name=f"fire {stream.label} {deadline.command}")
         self._in_flight[key] = task
-        task.add_done_callback(lambda _: self._in_flight.pop(key, None))
+        task.add_done_callback(lambda _: self._ended(stream, deadline))
+
+    def _ended(self, stream: StreamName, deadline: Deadline) -> None:
+        self._in_flight.pop((stream, deadline), None)
+        if (moved := self._moved.pop(stream, None)) is not None:
+            moved.set()
 
     async def _fire_until_done(self, stream: StreamName, deadline: Deadline) -> None:
         await self._stand_by(stream, deadline)
@@ -124,7 +136,7 @@ class Firing:
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
         while self._board.deadline(stream) == deadline and (left := end - loop.time()) > 0:
-            await _wait(self._changed, left)
+            await _wait(self._moved.setdefault(stream, asyncio.Event()), left)
 
     async def _fire_now(self, stream: StreamName, deadline: Deadline) -> None:
         async with self._at_once:
