@@ -38,7 +38,8 @@ def demo(
         Path | None, typer.Option(help="A debate in the form of those in examples/.")
     ] = None,
     data: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Keep the data here.", show_default="a temporary folder")
+        Path | None,
+        typer.Option(metavar="DIR", help="Keep the data here.", show_default="a temporary folder"),
     ] = None,
     keep: Annotated[bool, typer.Option(help="Keep the data of a demo without --data.")] = False,
 ) -> None:
