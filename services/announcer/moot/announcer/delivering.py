@@ -1,7 +1,8 @@
 """Attempts what a delivery queue has ready, and records what came of it."""
 
 import random
-from collections import Counter as Tally
+import time
+from collections import defaultdict
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final, get_args
@@ -31,7 +32,8 @@ from moot.runtime.telemetry import current_traceparent
 AT_ONCE_FOR_ONE_GUILD: Final = 4
 """So that a guild that is slow to answer leaves room for the others."""
 
-BUSY_SECONDS: Final = 0.25
+BUSY_SECONDS: Final = 0.1
+LONGEST_BUSY_SECONDS: Final = 3.0
 
 _attempts = Counter(
     "moot_delivery_attempts_total", "Posts to Fabric, by what came of them", ["how"]
@@ -53,6 +55,11 @@ def _calls_up(event: _Calling, request: OpenRequest) -> bool:
             return request.attempts == 0 and not request.first_in_line
 
 
+def _patience(slowness: float) -> float:
+    """Return when to look again, in seconds: soon at a quick guild, later at a slow one."""
+    return min(max(slowness, BUSY_SECONDS), LONGEST_BUSY_SECONDS) * (1 + random.random())  # noqa: S311 jitter
+
+
 class Delivering:
     def __init__(
         self,
@@ -69,7 +76,8 @@ class Delivering:
         self._give_up_after = give_up_after
         self._now = now
         self._queues: set[str] = set()
-        self._guilds: Tally[str] = Tally()
+        self._in_flight: defaultdict[str, list[float]] = defaultdict(list)
+        """By guild: when its attempts began that are under way, oldest first."""
 
     async def react(self, recorded: Recorded) -> str | None:
         """Attempt what this event makes ready. Raises Later, and faults.
@@ -94,14 +102,15 @@ class Delivering:
 
     async def _attempt(self, recorded: Recorded, endpoint: Endpoint, request: OpenRequest) -> str:
         guild = endpoint.guild_base_url
-        if self._guilds[guild] >= AT_ONCE_FOR_ONE_GUILD:
-            raise Later(BUSY_SECONDS * (1 + random.random()), "guild-busy")  # noqa: S311 jitter
-        self._guilds[guild] += 1
+        began, in_flight = time.monotonic(), self._in_flight[guild]
+        if len(in_flight) >= AT_ONCE_FOR_ONE_GUILD:
+            raise Later(_patience(began - in_flight[0]), "guild-busy")
+        in_flight.append(began)
         attempted_at = self._now()
         try:
             answer = await self._answer(endpoint, request)
         finally:
-            self._guilds[guild] -= 1
+            in_flight.remove(began)
         _attempts.labels(str(answer.status or answer.error)).inc()
         return await self._record(recorded, request, answer, attempted_at)
 
