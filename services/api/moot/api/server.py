@@ -67,9 +67,17 @@ def bind(host: str, port: int) -> socket.socket:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        bound = socket.socket(family, kind, protocol)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    except OSError as error:
+        raise _unavailable(host, port, error) from error
+    bound = socket.socket(family, kind, protocol)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
         bound.bind(address)
     except OSError as error:
-        raise AddressUnavailableError(f"{host}:{port}: {error.strerror or error}") from error
+        bound.close()
+        raise _unavailable(host, port, error) from error
     return bound
+
+
+def _unavailable(host: str, port: int, error: OSError) -> AddressUnavailableError:
+    return AddressUnavailableError(f"{host}:{port}: {error.strerror or error}")

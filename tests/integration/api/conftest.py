@@ -1,0 +1,70 @@
+"""The API on a real Ops DB."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import httpx2
+import pytest
+
+from moot.api.app import create_app
+from moot.api.callers import Callers
+from moot.api.cursors import Cursors
+from moot.api.exchange import Api
+from moot.projector.migrate import migrate
+from moot.projector.projections import PROJECTIONS
+from moot.runtime.database import Pool, PositionWaiter, connect_pool
+from moot.runtime.dispatch import Dispatcher
+from moot.runtime.memory import InMemoryChronicle
+from moot.runtime.projection_runner import ProjectionRunner, Replica
+from moot.runtime.readiness import Readiness
+from moot.runtime.settings import DatabaseSettings
+from tests.integration.api.clock import Clock
+from tests.integration.api.world import ADMIN_KEY, PEPPER, SECRET_KEY, World
+
+
+@pytest.fixture
+def settings(database_url: str) -> DatabaseSettings:
+    return DatabaseSettings(nats_url="nats://127.0.0.1:1", database_url=database_url)
+
+
+@pytest.fixture
+async def pool(settings: DatabaseSettings) -> AsyncIterator[Pool]:
+    """The migrated Ops DB."""
+    await asyncio.to_thread(migrate, settings.database_url)
+    pool = await connect_pool(settings, name="tests")
+    yield pool
+    pool.terminate()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def api(settings: DatabaseSettings, pool: Pool, clock: Clock) -> AsyncIterator[Api]:
+    chronicle = InMemoryChronicle(idle_seconds=0.2)
+    waiter = PositionWaiter(settings)
+    replica = Replica("tests")
+    runners = [ProjectionRunner(one, chronicle, pool, replica) for one in PROJECTIONS]
+    jobs = [asyncio.create_task(job()) for job in (waiter.run, *(one.run for one in runners))]
+    yield Api(
+        dispatcher=Dispatcher(chronicle, source="moot/api", now=clock),
+        chronicle=chronicle,
+        pool=pool,
+        waiter=waiter,
+        callers=Callers(pool, admin_key=ADMIN_KEY, pepper=PEPPER, now=clock),
+        cursors=Cursors(SECRET_KEY),
+        pepper=PEPPER,
+    )
+    for job in jobs:
+        job.cancel()
+    ended = await asyncio.gather(*jobs, return_exceptions=True)
+    assert not [end for end in ended if isinstance(end, Exception)]
+
+
+@pytest.fixture
+async def world(api: Api, clock: Clock) -> AsyncIterator[World]:
+    transport = httpx2.ASGITransport(app=create_app(api, Readiness()), raise_app_exceptions=False)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://moot.test") as http:
+        yield World(http, api.dispatcher, clock)

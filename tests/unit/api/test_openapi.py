@@ -1,0 +1,49 @@
+"""The OpenAPI document, and the committed one."""
+
+import json
+import re
+from pathlib import Path
+from pydantic import TypeAdapter
+
+from moot.api.openapi import document, text
+from moot.api.routes import OPERATIONS
+
+ROOT = Path(__file__).parents[3]
+
+
+def references() -> set[str]:
+    return set(re.findall(r'"\$ref": "(.*?)"', text()))
+
+
+def test_the_committed_document_is_current() -> None:
+    committed = (ROOT / "docs" / "openapi.json").read_text(encoding="utf-8")
+    assert committed == text(), "run: python -m moot.api.openapi > docs/openapi.json"
+
+
+def test_it_is_openapi_3_1_with_every_operation_once() -> None:
+    described = document()
+    assert described["openapi"] == "3.1.0"
+    names = [
+        operation["operationId"]
+        for path in described["paths"].values()
+        for operation in path.values()
+    ]
+    assert len(names) == len(set(names))
+    assert {one.name for one in OPERATIONS} <= set(names)
+    assert all(re.fullmatch(r"[a-z]+(_[a-z]+)+", name) for name in names)
+
+
+def test_what_it_refers_to_is_there() -> None:
+    described = json.loads(text())
+    schemas = described["components"]["schemas"]
+    found = references()
+    assert found
+    for reference in found:
+        assert reference.removeprefix("#/components/schemas/") in schemas
+
+
+def test_examples_are_valid() -> None:
+    for operation in OPERATIONS:
+        if operation.body is not None:
+            example = json.dumps(operation.example)
+            TypeAdapter(operation.body).validate_json(example, strict=True)
