@@ -1,0 +1,157 @@
+"""A service's process: it waits for what isn't there, becomes ready, and stops when told."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx2
+
+from moot.cli.local.ports import free_port
+from tests.support.waiting import until
+
+PROGRAM = """
+import asyncio, pathlib, sys
+
+import structlog
+
+from moot.runtime import lifecycle
+from moot.runtime.settings import RuntimeSettings
+from moot.runtime.telemetry import current_traceparent, span
+
+folder = pathlib.Path(sys.argv[1])
+log = structlog.stdlib.get_logger()
+
+
+async def connect() -> None:
+    if not (folder / "there").exists():
+        raise ConnectionError("nobody there")
+
+
+async def build(settings, host):
+    await host.reach("upstream", connect)
+    host.on_stop(closed)
+    return lifecycle.Service(jobs={"job": job}, drain=(drain,))
+
+
+async def job() -> None:
+    with span("work", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"):
+        log.info("working", traceparent=current_traceparent())
+    while not (folder / "fail").exists():
+        await asyncio.sleep(0.01)
+    raise ValueError("the job is broken")
+
+
+async def drain() -> None:
+    log.info("draining")
+
+
+async def closed() -> None:
+    log.info("closed")
+
+
+lifecycle.main("example", RuntimeSettings, build)
+"""
+
+
+class Example:
+    def __init__(self, folder: Path, process: asyncio.subprocess.Process, port: int) -> None:
+        self.process = process
+        self.folder = folder
+        self.port = port
+
+    async def get(self, path: str) -> httpx2.Response:
+        async with httpx2.AsyncClient() as client:
+            return await client.get(f"http://127.0.0.1:{self.port}{path}")
+
+    async def answers(self, path: str, status: int) -> bool:
+        try:
+            return (await self.get(path)).status_code == status
+        except httpx2.TransportError:
+            return False
+
+    async def ended(self) -> tuple[int, list[dict[str, str]]]:
+        """Return the exit code and the log."""
+        async with asyncio.timeout(5):
+            _, said = await self.process.communicate()
+        assert self.process.returncode is not None
+        return self.process.returncode, [json.loads(line) for line in said.splitlines()]
+
+
+@asynccontextmanager
+async def example(folder: Path, port: int | None = None) -> AsyncGenerator[Example]:
+    port = port or free_port()
+    environment = {**os.environ, "NATS_URL": "nats://127.0.0.1:1", "HEALTH_PORT": str(port)}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", PROGRAM, str(folder), env=environment, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        yield Example(folder, process, port)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def test_it_waits_becomes_ready_and_stops_on_sigterm(tmp_path: Path) -> None:
+    async with example(tmp_path) as service:
+        await until(lambda: service.answers("/livez", 200))
+        await until(lambda: service.answers("/readyz", 503))
+        assert "nobody there" in (await service.get("/health")).json()["reason"]
+        (tmp_path / "there").touch()
+        await until(lambda: service.answers("/readyz", 200))
+        assert "python_info" in (await service.get("/metrics")).text
+        assert (await service.get("/../etc/passwd")).status_code == 404
+        service.process.send_signal(signal.SIGTERM)
+        code, log = await service.ended()
+    events = [line["event"] for line in log]
+    assert code == 0
+    assert events[-3:] == ["draining", "closed", "service_stopped"]
+    assert "service_ready" in events
+    assert not any("exception" in line for line in log), "waiting is no traceback"
+
+
+async def test_a_trace_that_came_from_elsewhere_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "there").touch()
+    async with example(tmp_path) as service:
+        await until(lambda: service.answers("/readyz", 200))
+        service.process.send_signal(signal.SIGINT)
+        code, log = await service.ended()
+    working = next(line for line in log if line["event"] == "working")
+    assert code == 0
+    assert working["trace_id"] == "0af7651916cd43dd8448eb211c80319c"
+    assert working["traceparent"].startswith("00-0af7651916cd43dd8448eb211c80319c-")
+    assert "b7ad6b7169203331" not in working["traceparent"], "a span of its own"
+
+
+async def test_it_stops_while_it_still_waits(tmp_path: Path) -> None:
+    async with example(tmp_path) as service:
+        await until(lambda: service.answers("/livez", 200))
+        service.process.send_signal(signal.SIGTERM)
+        code, _ = await service.ended()
+    assert code == 0
+
+
+async def test_a_job_that_fails_ends_the_process(tmp_path: Path) -> None:
+    (tmp_path / "there").touch()
+    async with example(tmp_path) as service:
+        await until(lambda: service.answers("/readyz", 200))
+        (tmp_path / "fail").touch()
+        code, log = await service.ended()
+    assert code == 1
+    failed = next(line for line in log if line["event"] == "job_failed")
+    assert "the job is broken" in json.dumps(failed)
+
+
+async def test_a_taken_health_port_is_one_line_and_no_traceback(tmp_path: Path) -> None:
+    async with example(tmp_path) as first:
+        await until(lambda: first.answers("/livez", 200))
+        async with example(tmp_path, first.port) as second:
+            code, log = await second.ended()
+    assert code == 1
+    assert [line["event"] for line in log] == ["health_port_unavailable"]
+    assert "already in use" in log[0]["reason"]
