@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 
 LOOK_EVERY = 0.01  # seconds
 
@@ -14,3 +15,9 @@ async def until(condition: Callable[[], Awaitable[bool]], *, within: float = 15.
     async with asyncio.timeout(within):
         while not await condition():  # noqa: ASYNC110 nobody here could set an Event
             await asyncio.sleep(LOOK_EVERY)
+
+
+async def until_moment(at: datetime) -> None:
+    """Return at `at`, by the wall clock that the services go by; at once when that has passed."""
+    while (left := (at - datetime.now(UTC)).total_seconds()) > 0:
+        await asyncio.sleep(left)
