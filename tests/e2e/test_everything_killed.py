@@ -1,6 +1,5 @@
 """Everything killed with -9, and `moot up` on the same folder again."""
 
-import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +11,7 @@ from moot.contracts.debates import Camp
 from moot.contracts.topic_events import DebateEnded
 from moot.contracts.views import TopicView
 from tests.support.debate_story import failures, play, small_debate
+from tests.support.waiting import until_moment
 from tests.support.whole_moot import WholeMoot, running_again, whole_moot
 
 AT_ONCE = timedelta(seconds=2)
@@ -33,7 +33,7 @@ async def test_all_is_there_again_and_what_is_due_happens_at_once(tmp_path: Path
         topic, seats = await argued(moot, example)
         await moot.kill_everything()
         # The debate's end passes while nobody is there to notice.
-        await asyncio.sleep((topic.debate_end_at - datetime.now(UTC)).total_seconds())
+        await until_moment(topic.debate_end_at)
         async with running_again(moot) as again, again.client() as client:
             ready_at = datetime.now(UTC)
             debate = play(client, moot.keys, example)

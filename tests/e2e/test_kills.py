@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -11,6 +11,7 @@ from moot.cli.demo.play import Pace, Play, Played
 from moot.contracts.debates import Camp
 from moot.contracts.views import TopicView
 from tests.support.debate_story import TO_BE_KILLED, UNHURRIED, failures, play, small_debate
+from tests.support.waiting import until_moment
 from tests.support.whole_moot import PARTS, PATIENCE, WholeMoot, lasting_moot
 
 Moment = Callable[[TopicView], datetime]
@@ -47,7 +48,7 @@ def doomed_moot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeMoot]
 
 
 async def kill_at(moot: WholeMoot, part: str, moment: datetime) -> None:
-    await asyncio.sleep(max(0.0, (moment - datetime.now(UTC)).total_seconds()))
+    await until_moment(moment)
     await moot.restarted(part, moot.kill(part))
 
 

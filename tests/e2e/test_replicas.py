@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 
 from moot.cli.demo.evidence import Evidence
 from tests.support.debate_story import BRISK, failures, play, small_debate
+from tests.support.waiting import until_moment
 from tests.support.whole_moot import PATIENCE, WholeMoot, lasting_moot
 
 REPLICAS = {"ticker": 3, "allocator": 2, "announcer": 2, "projector": 2}
@@ -41,7 +43,7 @@ async def test_one_of_each_may_die_amid_a_debate(many: WholeMoot) -> None:
         debate = play(client, many.keys, example)
         playing = asyncio.create_task(debate.from_start_to_end())
         for name in REPLICAS:
-            await asyncio.sleep(BRISK.round_takes.total_seconds())
+            await until_moment(datetime.now(UTC) + BRISK.round_takes)
             await many.restarted(name, many.kill(name))
         played = await playing
         await many.announced(played.topic_id)

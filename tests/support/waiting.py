@@ -19,5 +19,4 @@ async def until(condition: Callable[[], Awaitable[bool]], *, within: float = 15.
 
 async def until_moment(at: datetime) -> None:
     """Return at `at`, by the wall clock that the services go by; at once when that has passed."""
-    while (left := (at - datetime.now(UTC)).total_seconds()) > 0:
-        await asyncio.sleep(left)
+    await asyncio.sleep(max(0.0, (at - datetime.now(UTC)).total_seconds()))
