@@ -108,11 +108,16 @@ class PositionWaiter:
 
     async def run(self) -> None:
         """Listen, for ever; after each new connection read the positions again."""
+        before: str | None = None
         while True:
+            reason = "the connection was closed"
             try:
                 await self._listen()
             except _LOST as error:
-                log.warning("listener_lost", reason=f"{type(error).__name__}: {error}")
+                reason = f"{type(error).__name__}: {error}"
+            if reason != before:
+                log.warning("listener_lost", reason=reason)
+            before = reason
             await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _listen(self) -> None:
