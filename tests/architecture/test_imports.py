@@ -5,6 +5,8 @@ import subprocess
 import sys
 import sysconfig
 import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -39,18 +41,40 @@ import sys
 sys.path[:0] = sys.argv[1:]
 sys.argv[1:] = []
 from importlinter.cli import lint_imports
-sys.exit(lint_imports(limit_to_contracts=(CONTRACT,), no_logo=True, no_cache=True))
+sys.exit(lint_imports(limit_to_contracts=CONTRACTS, no_logo=True, no_cache=True))
 """
 
 
-@pytest.fixture
-def copied_tree(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def copied_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    tree = tmp_path_factory.mktemp("tree")
     for folder in CODE:
-        shutil.copytree(
-            ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__")
-        )
-    shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    return tmp_path
+        shutil.copytree(ROOT / folder, tree / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tree)
+    return tree
+
+
+@pytest.fixture
+def tree_with(copied_tree: Path) -> Iterator[Callable[[str, str], Path]]:
+    """Plant one module in the copy, and take it away again."""
+    with ExitStack() as undo:
+
+        def plant(module: str, text: str) -> Path:
+            file = copied_tree / module
+            if not file.parent.exists():
+                file.parent.mkdir()
+                undo.callback(file.parent.rmdir)
+            file.write_text(f"{text}\n", encoding="utf-8")
+            undo.callback(file.unlink)
+            return copied_tree
+
+        yield plant
+
+
+def test_the_tree_keeps_every_contract(copied_tree: Path) -> None:
+    linted = lint(copied_tree, *(contract for contract, _, _ in PLANTED))
+
+    assert linted.returncode == 0, linted.stdout
 
 
 @pytest.mark.parametrize(
@@ -59,16 +83,12 @@ def copied_tree(tmp_path: Path) -> Path:
     ids=[f"{contract}-{number}" for number, (contract, _, _) in enumerate(PLANTED)],
 )
 def test_planted_import_is_refused(
-    contract: str, module: str, planted: str, copied_tree: Path
+    contract: str, module: str, planted: str, tree_with: Callable[[str, str], Path]
 ) -> None:
-    before = lint(copied_tree, contract)
-    (copied_tree / module).parent.mkdir(exist_ok=True)
-    (copied_tree / module).write_text(f"{planted}\n", encoding="utf-8")
-    after = lint(copied_tree, contract)
+    linted = lint(tree_with(module, planted), contract)
 
-    assert before.returncode == 0, before.stdout
-    assert after.returncode == 1, after.stdout
-    assert module.removesuffix(".py").removesuffix("/__init__").split("/")[-1] in after.stdout
+    assert linted.returncode == 1, linted.stdout
+    assert module.removesuffix(".py").removesuffix("/__init__").split("/")[-1] in linted.stdout
 
 
 def test_every_contract_is_tried() -> None:
@@ -78,11 +98,11 @@ def test_every_contract_is_tried() -> None:
     assert {contract["id"] for contract in contracts} == {contract for contract, _, _ in PLANTED}
 
 
-def lint(tree: Path, contract: str) -> subprocess.CompletedProcess[str]:
+def lint(tree: Path, *contracts: str) -> subprocess.CompletedProcess[str]:
     folders = [str(tree / member) for member in members(tree)]
     site = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
     return subprocess.run(
-        [sys.executable, "-S", "-c", LINT.replace("CONTRACT", repr(contract)), *folders, *site],
+        [sys.executable, "-S", "-c", LINT.replace("CONTRACTS", repr(contracts)), *folders, *site],
         cwd=tree,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
