@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+
 from pydantic import TypeAdapter
 
 from moot.api.openapi import document, text

@@ -156,6 +156,10 @@ async def _live(
         raise JobEndedError(jobs[early[0]]) from early[0].exception()
 
 
+class CannotStartError(Exception):
+    """Raised by `build`: whoever starts it must change something; the text says what is wrong."""
+
+
 class JobEndedError(Exception):
     """A job that should run as long as its process ended; the cause says why, if it failed."""
 
@@ -182,7 +186,9 @@ async def _ended(living: asyncio.Task[None]) -> bool:
         log.error("stop_timed_out")
         return True
     error = None if living.cancelled() else living.exception()
-    if error is not None:
+    if isinstance(error, CannotStartError):
+        log.error("cannot_start", reason=str(error))
+    elif error is not None:
         log.error("service_failed", reason=_in_words(error), exc_info=error)
     return error is not None
 

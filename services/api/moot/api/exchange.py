@@ -88,7 +88,12 @@ class Asked:
         return key
 
     def command_id(self) -> CommandId:
-        """Derived from caller and Idempotency-Key: the same wish has one effect, however often."""
+        """Derived from caller and Idempotency-Key: the same wish has one effect, however often.
+
+        The stream that a command goes to knows its id, so a key that comes again for another topic
+        isn't recognised; that, and the very bytes of the first answer, need answers to be kept,
+        which comes with the issue on the API.
+        """
         key = self.idempotency_key
         return CommandId(
             new_id() if key is None else derived_id("command", self.caller.auth_id, key)

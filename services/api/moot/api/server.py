@@ -9,14 +9,14 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
-from moot.runtime.lifecycle import DRAIN_SECONDS
+from moot.runtime.lifecycle import DRAIN_SECONDS, CannotStartError
 
 _BACKLOG = 2048
 
 log = structlog.stdlib.get_logger()
 
 
-class AddressUnavailableError(Exception):
+class AddressUnavailableError(CannotStartError):
     """The API can't listen there; the text says why."""
 
 
@@ -40,6 +40,7 @@ class HttpServer:
                 ws="none",
                 lifespan="off",
                 log_config=None,
+                log_level="warning",
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,
@@ -80,4 +81,4 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def _unavailable(host: str, port: int, error: OSError) -> AddressUnavailableError:
-    return AddressUnavailableError(f"{host}:{port}: {error.strerror or error}")
+    return AddressUnavailableError(f"can't listen on {host}:{port}: {error.strerror or error}")
