@@ -27,6 +27,10 @@ async def query(url: str, statement: str) -> object:
         await connection.close()
 
 
+def mode_of(file: Path) -> int:
+    return file.stat().st_mode & 0o777
+
+
 def alive(pids: Sequence[int]) -> list[int]:
     return [pid for pid in pids if command_line(pid)]
 
@@ -46,24 +50,20 @@ async def test_it_prints_one_line_and_leaves_nothing_running(tmp_path: Path) -> 
     assert not (tmp_path / "data" / "running.json").exists()
 
 
-async def test_secrets_are_kept_and_only_the_owners(tmp_path: Path) -> None:
-    async with up(tmp_path / "data", "--services", "none") as first:
-        pass
+async def test_data_and_secrets_are_there_again_and_a_second_start_is_quick(
+    tmp_path: Path,
+) -> None:
     kept = tmp_path / "data" / "secrets.json"
-    assert kept.stat().st_mode & 0o777 == 0o600
+    async with up(tmp_path / "data", "--services", "none") as first:
+        await query(first.ready["postgres"], "CREATE TABLE kept AS SELECT 'committed' AS what")
+        assert mode_of(kept) == 0o600
     kept.chmod(0o644)
-    async with up(tmp_path / "data", "--services", "none") as second:
-        assert second.ready["admin_key"] == first.ready["admin_key"]
-        assert kept.stat().st_mode & 0o777 == 0o600
-
-
-async def test_data_are_there_again_and_a_second_start_is_quick(tmp_path: Path) -> None:
-    async with up(tmp_path / "data", "--services", "none") as moot:
-        await query(moot.ready["postgres"], "CREATE TABLE kept AS SELECT 'committed' AS what")
     started_at = asyncio.get_running_loop().time()
-    async with up(tmp_path / "data", "--services", "none") as moot:
+    async with up(tmp_path / "data", "--services", "none") as second:
         assert asyncio.get_running_loop().time() - started_at < SECOND_START_SECONDS
-        assert await query(moot.ready["postgres"], "SELECT what FROM kept") == "committed"
+        assert await query(second.ready["postgres"], "SELECT what FROM kept") == "committed"
+        assert second.ready["admin_key"] == first.ready["admin_key"]
+        assert mode_of(kept) == 0o600
 
 
 async def test_two_at_once_on_folders_of_their_own(tmp_path: Path) -> None:
@@ -100,13 +100,6 @@ async def test_after_everything_is_killed_it_starts_again(tmp_path: Path) -> Non
         await moot.process.wait()
     async with up(tmp_path / "data", "--services", "none") as moot:
         assert await query(moot.ready["postgres"], "SELECT what FROM kept") == "committed"
-
-
-async def test_only_its_parent_killed_it_starts_again(tmp_path: Path) -> None:
-    async with up(tmp_path / "data", "--services", "none") as moot:
-        await moot.process.kill()
-    async with up(tmp_path / "data", "--services", "none") as moot:
-        assert await query(moot.ready["postgres"], "SELECT 1") == 1
 
 
 async def test_with_servers_given_it_starts_none(tmp_path: Path) -> None:
