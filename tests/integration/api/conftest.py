@@ -46,17 +46,20 @@ async def api(settings: DatabaseSettings, pool: Pool, clock: Clock) -> AsyncIter
     chronicle = InMemoryChronicle(idle_seconds=0.2)
     waiter = PositionWaiter(settings)
     replica = Replica("tests")
+    # Its own, as its process would have.
+    own_pool = await connect_pool(settings, name="tests-api", size=4)
     runners = [ProjectionRunner(one, chronicle, pool, replica) for one in PROJECTIONS]
     jobs = [asyncio.create_task(job()) for job in (waiter.run, *(one.run for one in runners))]
     yield Api(
         dispatcher=Dispatcher(chronicle, source="moot/api", now=clock),
         chronicle=chronicle,
-        pool=pool,
+        pool=own_pool,
         waiter=waiter,
-        callers=Callers(pool, admin_key=ADMIN_KEY, pepper=PEPPER, now=clock),
+        callers=Callers(own_pool, admin_key=ADMIN_KEY, pepper=PEPPER, now=clock),
         cursors=Cursors(SECRET_KEY),
         pepper=PEPPER,
     )
+    own_pool.terminate()
     for job in jobs:
         job.cancel()
     ended = await asyncio.gather(*jobs, return_exceptions=True)

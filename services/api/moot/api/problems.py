@@ -200,11 +200,6 @@ PROBLEMS: Mapping[str, Explained] = {
         "The idempotency key was used",
         "This Idempotency-Key came before with another request; use a new key for a new wish.",
     ),
-    "precondition-failed": Explained(
-        412,
-        "Precondition failed",
-        "The resource isn't the one that `If-Match` names any more; read it again.",
-    ),
     "projection-behind": Explained(
         503,
         "The read model is behind",
