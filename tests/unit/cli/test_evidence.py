@@ -202,7 +202,7 @@ def test_a_draw_that_cannot_be_recomputed_is_seen() -> None:
 @pytest.mark.parametrize("changes", [{"commitment_late": True}, {"commitment": None}])
 def test_a_late_or_missing_commitment_is_seen(changes: dict[str, Any]) -> None:
     late = good().draw.model_copy(update=changes)
-    assert "committed to before" in only_failure(replace(good(), draw=late).checks())
+    assert "committed to" in only_failure(replace(good(), draw=late).checks())
 
 
 def test_another_verdict_is_seen() -> None:

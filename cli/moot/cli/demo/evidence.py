@@ -110,7 +110,7 @@ class Evidence:
             for argument in self.example.arguments
         ]
         same = sum(one == other for one, other in zip(posted, wanted, strict=False))
-        evidence = f"{same} of {len(wanted)} arguments in their places"
+        evidence = f"{same} of {len(wanted)} arguments"
         return Check("the transcript is the debate", posted == wanted, evidence)
 
     def rounds_are_kept(self) -> Check:
@@ -121,19 +121,19 @@ class Evidence:
         return Check("every argument is in its round", posted == wanted, f"{counts} arguments")
 
     def draw_is_recomputed(self) -> Check:
-        evidence = f"from {len(self.draw.signups)} sign-ups and the secret"
+        evidence = f"from {len(self.draw.signups)} sign-ups"
         return Check("the draw of the camps can be recomputed", self.draw.verified, evidence)
 
     def draw_was_committed_to(self) -> Check:
         held = self.draw.commitment is not None and not self.draw.commitment_late
         evidence = f"commitment {(self.draw.commitment or 'none')[:12]}…"
-        return Check("it was committed to before anybody signed up", held, evidence)
+        return Check("the draw was committed to beforehand", held, evidence)
 
     def verdict_is_the_judges(self) -> Check:
         stored, judgement = self.verdict, self.played.judgement
         held = stored.verdict == judgement.verdict and stored.rationale == judgement.rationale
         told = ", ".join(f"{name} {value}" for name, value in stored.verdict.items())
-        return Check("the verdict is the judge's", held, f"{stored.judge_id}: {told}")
+        return Check("the verdict is the judge's", held, told)
 
     def announced_once(self) -> Check:
         wanted = [r.envelope.id for r in self.history if short_name(r.event.type) in ANNOUNCED]

@@ -86,7 +86,7 @@ async def _until_interrupted(example: Example, screen: Screen, data: Path) -> li
             evidence = await Evidence.gather(example, played, client, guild, moot.nats)
             checks = [*evidence.checks(), await _rebuilt(moot)]
         screen.checks(checks)
-    stopped = _stopped(moot)
+    stopped = _stopped(moot, guild)
     screen.checks([stopped])
     return [*checks, stopped]
 
@@ -143,11 +143,12 @@ async def _rebuilt(moot: MootProcess) -> Check:
     evidence = f"{report.rows} rows in {len(report.tables)} tables"
     if differing:
         evidence = f"{', '.join(differing)} differ"
-    return Check("tables rebuilt from the Chronicle equal the live ones", report.equal, evidence)
+    return Check("rebuilt tables equal the live ones", report.equal, evidence)
 
 
-def _stopped(moot: MootProcess) -> Check:
+def _stopped(moot: MootProcess, guild: GuildProcess) -> Check:
     left = moot.still_running()
     code = moot.process.exit_code
     evidence = f"moot up ended with {code}" + (f", {left} still run" if left else "")
-    return Check("everything is stopped", not left and code == 0, evidence)
+    held = code == 0 and not left and guild.process.exit_code is not None
+    return Check("everything is stopped", held, evidence)

@@ -63,7 +63,8 @@ class Screen:
         return self.console.status(f"{doing} …")
 
     def say(self, text: str, *, style: str = "") -> None:
-        self._line(Text(text, style=style))
+        """Say it in full, over as many lines as that takes."""
+        self.console.print(Text.assemble(self._clock(), (text, style)))
 
     def running(self, api: str, pids: Mapping[str, Sequence[int]]) -> None:
         self._line(Text(f"ready at {api}", style="bold"))
@@ -127,7 +128,7 @@ class Screen:
         )
 
     def checks(self, checks: Iterable[Check]) -> None:
-        table = Table.grid(padding=(0, 2))
+        table = Table.grid(padding=(0, 2), expand=True)
         table.add_column(width=5, justify="right")
         table.add_column(ratio=3)
         table.add_column(ratio=2, style="dim")
@@ -144,8 +145,12 @@ class Screen:
             self._line(Text("Not everything held.", style="bold red"))
 
     def _line(self, text: Text) -> None:
-        clock = (f"{self.elapsed:5.1f}s  ", "dim")
-        self.console.print(Text.assemble(clock, text), no_wrap=True, overflow="ellipsis", crop=True)
+        """One line, cut off where the terminal ends."""
+        line = Text.assemble(self._clock(), text)
+        self.console.print(line, no_wrap=True, overflow="ellipsis", crop=True)
+
+    def _clock(self) -> tuple[str, str]:
+        return (f"{self.elapsed:5.1f}s  ", "dim")
 
 
 def _camp(camp: Camp) -> tuple[str, str]:
