@@ -5,11 +5,11 @@ suite (`tests/conformance`) holds for both.
 """
 
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from moot.contracts.envelope import MAX_MESSAGE_BYTES
+from moot.contracts.envelope import MAX_MESSAGE_BYTES, Recorded
 from moot.contracts.subjects import Category, StreamName
 
 MAX_APPEND = 1000
@@ -53,6 +53,8 @@ class Batch:
 
     events: tuple[Stored, ...]
     head: int
+    decoded: dict[int, Recorded] = field(default_factory=dict[int, Recorded], compare=False)
+    """By position, what somebody who shares the batch has decoded of it."""
 
 
 @dataclass(frozen=True, slots=True)

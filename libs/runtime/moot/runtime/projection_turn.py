@@ -126,17 +126,21 @@ class Turn:
         try:
             async with aclosing(self._chronicle.follow(after, batch=FETCH)) as batches:
                 async for batch in batches:
-                    await into.put(_Fetched([self._item(e) for e in batch.events], batch.head))
+                    items = [self._item(event, batch.decoded) for event in batch.events]
+                    await into.put(_Fetched(items, batch.head))
         except Exception as error:  # noqa: BLE001 raised where it is waited for
             await into.put(error)
 
-    def _item(self, stored: Stored) -> Item:
+    def _item(self, stored: Stored, known: dict[int, Recorded]) -> Item:
         if not self._projection.wants(stored):
             return Item(stored, None)
-        try:
-            return Item(stored, decoded(stored))
-        except UndecodableEventError as error:
-            return Item(stored, error)
+        event = known.get(stored.position)
+        if event is None:
+            try:
+                event = known[stored.position] = decoded(stored)
+            except UndecodableEventError as error:
+                return Item(stored, error)
+        return Item(stored, event)
 
     async def _next(self, fetched: asyncio.Queue[_Fetched | Exception], most: int) -> None:
         try:

@@ -10,6 +10,7 @@ from moot.runtime.jetstream import JetStreamChronicle, connect
 from moot.runtime.lifecycle import Host, Service
 from moot.runtime.projection_runner import ProjectionRunner, Replica
 from moot.runtime.provision import check_chronicle
+from moot.runtime.shared_following import SharedFollowing
 
 TABLES = ("projector_checkpoint", "dead_letters", *(t for p in PROJECTIONS for t in p.tables))
 
@@ -43,4 +44,5 @@ async def build(settings: ProjectorSettings, host: Host) -> Service:
 def make_runners(chronicle: Chronicle, pool: Pool, replica_name: str) -> Sequence[ProjectionRunner]:
     """Return a runner for each projection, which one replica shares with others of other names."""
     replica = Replica(replica_name)
-    return [ProjectionRunner(p, chronicle, pool, replica) for p in PROJECTIONS]
+    shared = SharedFollowing(chronicle)
+    return [ProjectionRunner(p, shared, pool, replica) for p in PROJECTIONS]

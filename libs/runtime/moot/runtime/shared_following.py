@@ -1,0 +1,200 @@
+"""One reading of the Chronicle for all in a process that are at about the same place in it.
+
+Fetching costs more than most of what is done with an event, so what four projections read is
+fetched once, and decoded once. Who is elsewhere (rebuilding, held up) reads for itself, and joins
+the others where it meets them.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing, suppress
+from typing import Final
+
+from moot.contracts.subjects import Category, StreamName
+from moot.runtime.chronicle import Batch, Chronicle, Message, Stored, StreamIdentity
+
+KEPT_EVENTS: Final = 4000
+"""How far apart those who share a reading may be."""
+
+PATIENCE_SECONDS: Final = 5.0
+"""How long the others wait for the slowest before it has to read for itself."""
+
+
+class SharedFollowing:
+    """A Chronicle whose followers share what they read; the rest is as `chronicle` does it."""
+
+    def __init__(self, chronicle: Chronicle, *, patience: float = PATIENCE_SECONDS) -> None:
+        self._chronicle = chronicle
+        self._patience = patience
+        self._readings: list[_Reading] = []
+
+    @property
+    def sessions(self) -> int:
+        return self._chronicle.sessions
+
+    async def append(self, stream: StreamName, expected: int, messages: Sequence[Message]) -> int:
+        return await self._chronicle.append(stream, expected, messages)
+
+    async def read(self, stream: StreamName, after: int = 0) -> list[Stored]:
+        return await self._chronicle.read(stream, after)
+
+    async def last(self, stream: StreamName) -> Stored | None:
+        return await self._chronicle.last(stream)
+
+    async def get(self, position: int) -> Stored | None:
+        return await self._chronicle.get(position)
+
+    async def head(self) -> int:
+        return await self._chronicle.head()
+
+    async def identity(self) -> StreamIdentity:
+        return await self._chronicle.identity()
+
+    async def follow(
+        self, after: int, *, batch: int = 500, category: Category | None = None
+    ) -> AsyncGenerator[Batch]:
+        """See `Chronicle.follow`. Only who asks for the same size and category shares."""
+        position = after
+        while True:
+            reading = self._at(position, batch, category)
+            if reading is None:
+                source = self._chronicle.follow(position, batch=batch, category=category)
+                reading = _Reading(position, source, (batch, category), self._patience)
+                self._readings.append(reading)
+            async with aclosing(reading.read(position)) as batches:
+                async for found in batches:
+                    if found.events:
+                        position = found.events[-1].position
+                    yield found
+                    if self._at(position, batch, category) not in {None, reading}:
+                        break  # met somebody who was here before
+            self._readings = [each for each in self._readings if each.is_open]
+
+    def _at(self, position: int, batch: int, category: Category | None) -> "_Reading | None":
+        return next(
+            (
+                reading
+                for reading in self._readings
+                if reading.kind == (batch, category) and reading.has(position)
+            ),
+            None,
+        )
+
+
+class _Reading:
+    """The latest batches from one source, fetched as long as somebody reads them."""
+
+    def __init__(
+        self,
+        after: int,
+        source: AsyncGenerator[Batch],
+        kind: tuple[int, Category | None],
+        patience: float,
+    ) -> None:
+        self.kind = kind
+        self._patience = patience
+        self._begins_after = self._ends_at = after
+        self._batches: deque[Batch] = deque()
+        self._dropped = 0
+        self._events = 0
+        self._idle: Batch | None = None
+        self._places: dict[object, int] = {}
+        self._changed = asyncio.Event()
+        self._failure: Exception | None = None
+        self._fetching = asyncio.create_task(self._fetch(source))
+
+    @property
+    def is_open(self) -> bool:
+        return not self._fetching.done() and not self._fetching.cancelling()
+
+    def has(self, position: int) -> bool:
+        """Whether who has everything up to `position` can go on from here."""
+        return self.is_open and self._begins_after <= position <= self._ends_at
+
+    async def read(self, position: int) -> AsyncGenerator[Batch]:
+        """Yield what comes after `position`; ends where the reader has been left behind."""
+        reader, told = object(), None
+        place = self._place_of(position)
+        self._places[reader] = place
+        try:
+            while place >= self._dropped:
+                if place < self._dropped + len(self._batches):
+                    found = self._batches[place - self._dropped]
+                    place += 1
+                    self._places[reader] = place
+                    self._tell()
+                    yield _after(position, found)
+                elif self._idle is not None and self._idle is not told:
+                    told = self._idle
+                    yield told
+                elif self._failure is not None:
+                    raise self._failure
+                elif self.is_open:
+                    await self._changed.wait()
+                else:
+                    return
+        finally:
+            self._places.pop(reader, None)
+            self._tell()
+            if not self._places:
+                self._fetching.cancel()
+                await asyncio.wait({self._fetching})
+
+    def _place_of(self, position: int) -> int:
+        before = sum(batch.events[-1].position <= position for batch in self._batches)
+        return self._dropped + before
+
+    def _tell(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def _fetch(self, source: AsyncGenerator[Batch]) -> None:
+        try:
+            async with aclosing(source) as batches:
+                async for batch in batches:
+                    await self._make_room()
+                    self._add(batch)
+        except Exception as error:  # noqa: BLE001 raised in everyone who reads this
+            self._failure = error
+        finally:
+            self._tell()
+
+    def _add(self, batch: Batch) -> None:
+        if batch.events:
+            self._batches.append(batch)
+            self._events += len(batch.events)
+            self._ends_at = batch.events[-1].position
+            self._idle = None
+        else:
+            self._idle = batch
+            while self._batches and self._everyone_is_past_the_first():
+                self._drop_first()
+        self._tell()
+
+    async def _make_room(self) -> None:
+        deadline = asyncio.get_running_loop().time() + self._patience
+        while self._events >= KEPT_EVENTS:
+            if not self._everyone_is_past_the_first():
+                with suppress(TimeoutError):
+                    async with asyncio.timeout_at(deadline):
+                        await self._changed.wait()
+                        continue
+            self._drop_first()
+
+    def _everyone_is_past_the_first(self) -> bool:
+        return all(place > self._dropped for place in self._places.values())
+
+    def _drop_first(self) -> None:
+        first = self._batches.popleft()
+        self._dropped += 1
+        self._events -= len(first.events)
+        self._begins_after = first.events[-1].position
+        self._places = {r: place for r, place in self._places.items() if place >= self._dropped}
+
+
+def _after(position: int, batch: Batch) -> Batch:
+    if batch.events[0].position > position:
+        return batch
+    rest = tuple(event for event in batch.events if event.position > position)
+    return Batch(rest, batch.head, batch.decoded)
