@@ -102,11 +102,12 @@ class _Reading:
         self._places: dict[object, int] = {}
         self._changed = asyncio.Event()
         self._failure: Exception | None = None
+        self._closing = False
         self._fetching = asyncio.create_task(self._fetch(source))
 
     @property
     def is_open(self) -> bool:
-        return not self._fetching.done() and not self._fetching.cancelling()
+        return not self._fetching.done() and not self._closing
 
     def has(self, position: int) -> bool:
         """Whether who has everything up to `position` can go on from here."""
@@ -138,6 +139,7 @@ class _Reading:
             self._places.pop(reader, None)
             self._tell()
             if not self._places:
+                self._closing = True
                 self._fetching.cancel()
                 await asyncio.wait({self._fetching})
 
