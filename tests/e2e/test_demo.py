@@ -91,8 +91,14 @@ async def test_it_plays_a_debate_to_its_verdict_and_stops_everything(temporary: 
         assert playing.left_behind() == []
 
 
-@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("moment", ["starting NATS", "ready at"])
+@pytest.mark.parametrize(
+    ("asked", "moment"),
+    [
+        (signal.SIGINT, "starting NATS"),
+        (signal.SIGTERM, "starting NATS"),
+        (signal.SIGINT, "ready at"),
+    ],
+)
 async def test_interrupted_it_stops_everything(
     temporary: Path, asked: signal.Signals, moment: str
 ) -> None:
