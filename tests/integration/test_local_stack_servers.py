@@ -19,7 +19,7 @@ from moot.cli.errors import SurroundingsError
 from moot.cli.local.nats_server import NatsServer, refuse_old
 from moot.cli.local.ports import LOOPBACK, free_port, is_free
 from moot.cli.local.postgres_server import PostgresServer
-from tests.support.servers import PASSWORD, running_nats, running_postgres
+from tests.support.servers import PASSWORD, no_room_for, running_nats, running_postgres
 from tests.support.waiting import until
 
 NOBODY = 65534
@@ -84,6 +84,21 @@ async def test_a_nats_server_left_behind_is_ended_before_another_starts(tmp_path
         async with running_nats(tmp_path) as another:
             assert left_behind.has_ended
             assert await last_on_stream(another) == "kept"
+
+
+async def test_a_nats_server_that_could_not_write_is_ended_to_be_started_again(
+    nats_server: NatsServer,
+) -> None:
+    await put_on_stream(nats_server, "kept")
+    ended = asyncio.create_task(nats_server.wait())
+    with no_room_for(nats_server), pytest.raises(TimeoutError):
+        await put_on_stream(nats_server, "too much")
+    async with asyncio.timeout(15):
+        await ended
+    await nats_server.start()
+    assert await last_on_stream(nats_server) == "kept"
+    await put_on_stream(nats_server, "written")
+    assert await last_on_stream(nats_server) == "written"
 
 
 async def test_nats_on_a_taken_port_says_so(tmp_path: Path) -> None:

@@ -9,9 +9,10 @@ from moot.cli.local.nats_server import NatsServer
 from moot.cli.local.ports import free_port
 from moot.contracts.subjects import CHRONICLE, DEAD
 from moot.runtime.jetstream_api import ask
-from moot.runtime.nats_connection import NatsConnection
+from moot.runtime.nats_connection import LostAnswerError, NatsConnection
 from moot.runtime.nats_monitor import SyncPolicy, sync_policy
 from moot.runtime.provision import DURABLES, ProvisionError, check_chronicle, provision
+from tests.support.servers import no_room_for
 
 GOOD: dict[str, Any] = {
     "name": CHRONICLE,
@@ -167,3 +168,19 @@ async def test_no_server_is_said_plainly(monkeypatch: pytest.MonkeyPatch) -> Non
 
     with pytest.raises(ProvisionError, match="No NATS server answered"):
         await provision(f"nats://127.0.0.1:{free_port()}")
+
+
+async def test_a_server_that_could_not_write_is_a_problem_until_it_is_started_again(
+    nats_server: NatsServer, connection: NatsConnection
+) -> None:
+    await provision(nats_server.url, nats_server.monitor_url)
+    with no_room_for(nats_server), pytest.raises(LostAnswerError):
+        await connection.request("chronicle.topic.any", b"{}", timeout=0.5)
+
+    [problem] = await check_chronicle(connection, nats_server.monitor_url)
+
+    assert "stores nothing until it is started again" in problem
+    await nats_server.kill()
+    await nats_server.start()
+    await connection.until_connected()
+    assert await check_chronicle(connection, nats_server.monitor_url) == []

@@ -1,8 +1,9 @@
 """Real servers for tests: NATS with JetStream, PostgreSQL with a database for each test."""
 
+import resource
 import uuid
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 import asyncpg
@@ -22,6 +23,18 @@ async def running_nats(folder: Path) -> AsyncGenerator[NatsServer]:
         yield server
     finally:
         await server.stop()
+
+
+@contextmanager
+def no_room_for(server: NatsServer) -> Generator[None]:
+    """What a full disk does: the server's writes fail."""
+    before = resource.prlimit(server.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (1, before[1]))
+    try:
+        yield
+    finally:
+        with suppress(ProcessLookupError):
+            resource.prlimit(server.pid, resource.RLIMIT_FSIZE, before)
 
 
 @asynccontextmanager

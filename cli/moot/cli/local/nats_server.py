@@ -19,6 +19,12 @@ from moot.runtime.provision import OLDEST_SERVER
 START_SECONDS = 20.0
 STOP_SECONDS = 5.0
 LOOK_SECONDS = 0.005
+CHECK_SECONDS = 1.0
+LEAST_ROOM_BYTES = 16 * 1024 * 1024
+"""With less, a server that couldn't write had better not try again."""
+
+CANNOT_WRITE = b"write error"
+"""How /healthz speaks of a stream that takes nothing any more, and won't until a restart."""
 
 # JSON is a subset of NATS's own syntax for configuration, and quotes any path.
 CONFIGURATION = {
@@ -86,8 +92,17 @@ class NatsServer:
         await self._until_healthy(self._process)
 
     async def wait(self) -> int:
-        """Wait for its end; the answer is the exit code."""
-        return await self._running().wait()
+        """Wait for its end; the answer is the exit code.
+
+        After a full disk the server goes on refusing to write, and says nothing to those who
+        publish. It is ended as soon as there is room, for whoever waits to start it again.
+        """
+        process = self._running()
+        ending = asyncio.create_task(self._end_when_stuck(process))
+        try:
+            return await process.wait()
+        finally:
+            ending.cancel()
 
     async def stop(self) -> None:
         if self._process is not None:
@@ -127,6 +142,22 @@ class NatsServer:
             return
         asks = [(signal.SIGTERM, STOP_SECONDS), (signal.SIGKILL, STOP_SECONDS)]
         await end_orphan(pid, named=str(self._configuration_file), asks=asks)
+
+    async def _end_when_stuck(self, process: Process) -> None:
+        while not (await self._cannot_write() and self._has_room()):  # noqa: ASYNC110 nothing tells
+            await asyncio.sleep(CHECK_SECONDS)
+        self._sink("It couldn't write to its disk, where there is room now: it is ended.")
+        await process.stop(signal.SIGTERM, STOP_SECONDS)
+
+    async def _cannot_write(self) -> bool:
+        answer = await http_get(self.monitor_port, "/healthz")
+        return answer is not None and CANNOT_WRITE in answer.body
+
+    def _has_room(self) -> bool:
+        try:
+            return shutil.disk_usage(self.folder).free >= LEAST_ROOM_BYTES
+        except OSError:
+            return False
 
     async def _is_healthy(self) -> bool:
         answer = await http_get(self.monitor_port, "/healthz")

@@ -15,7 +15,7 @@ from moot.contracts.envelope import MAX_MESSAGE_BYTES
 from moot.contracts.subjects import CHRONICLE, DEAD, Category, category_filter
 from moot.runtime.jetstream_api import NOT_FOUND, JetStreamError, ask
 from moot.runtime.nats_connection import LostAnswerError, NatsConnection
-from moot.runtime.nats_monitor import SyncPolicy, sync_policy
+from moot.runtime.nats_monitor import SyncPolicy, sync_policy, write_problem
 
 OLDEST_SERVER = (2, 12)
 """Atomic batches came with it."""
@@ -179,6 +179,8 @@ async def check_chronicle(connection: NatsConnection, monitor_url: str | None = 
         problems.append(f"{CHRONICLE}: max_msg_size is below {MAX_MESSAGE_BYTES}")
     if await sync_policy(monitor_url) is SyncPolicy.WEAKER:
         problems.append(_WEAK_SYNC)
+    if (stuck := await write_problem(monitor_url)) is not None:
+        problems.append(f"NATS stores nothing until it is started again: {stuck}")
     return problems
 
 
