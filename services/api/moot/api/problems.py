@@ -173,8 +173,18 @@ PROBLEMS: Mapping[str, Explained] = {
     "method-not-allowed": Explained(
         405, "Method not allowed", "The `Allow` header lists what can be done at this path."
     ),
+    "malformed-request": Explained(
+        400,
+        "Malformed request",
+        "What was sent isn't HTTP, or has a method that HTTP doesn't know.",
+    ),
+    "head-limit-exceeded": Explained(
+        431, "Head too large", "A request's line and headers have at most 64 KiB."
+    ),
     "request-timeout": Explained(
-        408, "The body took too long", "A request's body must arrive within 30 seconds."
+        408,
+        "The request took too long",
+        "A request's headers must arrive within 10 seconds and its body within 30.",
     ),
     "body-too-large": Explained(413, "Body too large", "A request's body has at most 512 KiB."),
     "event-too-large": Explained(

@@ -9,6 +9,7 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
+from moot.api.http_protocol import BoundedHttp
 from moot.runtime.lifecycle import DRAIN_SECONDS, CannotStartError
 
 _BACKLOG = 2048
@@ -30,13 +31,18 @@ class _Server(uvicorn.Server):
 class HttpServer:
     """Serves an app. Requests in flight get an answer when it is drained."""
 
-    def __init__(self, app: FastAPI, listening: socket.socket) -> None:
+    def __init__(
+        self,
+        app: FastAPI,
+        listening: socket.socket,
+        protocol: type[BoundedHttp] = BoundedHttp,
+    ) -> None:
         self._socket = listening
         self._stopped = asyncio.Event()
         self._server = _Server(
             uvicorn.Config(
                 app,
-                http="httptools",
+                http=protocol,
                 ws="none",
                 lifespan="off",
                 log_config=None,

@@ -1,0 +1,107 @@
+"""HTTP as it comes over the wire, with an end to how much and how long somebody may send a head."""
+
+from asyncio import TimerHandle, Transport
+from http import HTTPStatus
+from typing import ClassVar, cast
+
+from pydantic_core import to_json
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from moot.api.problems import MEDIA_TYPE, Problem, problem_view
+
+MAX_HEAD_BYTES = 64 * 1024
+
+
+class BoundedHttp(HttpToolsProtocol):
+    """uvicorn's protocol, which keeps heads without limit and waits for them for ever.
+
+    What can't be answered by a route, as it isn't HTTP or is too much of it, is a problem too.
+    """
+
+    head_seconds: ClassVar[float] = 10.0
+    """How long a connection may take for a request's head; between requests uvicorn watches."""
+
+    _head_bytes = 0
+    _in_head = False
+    _in_body = False
+    _waiting: TimerHandle | None = None
+
+    def connection_made(self, transport: Transport) -> None:
+        super().connection_made(transport)
+        self._begin_waiting()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end_waiting()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.transport.is_closing():
+            return
+        if self._in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HEAD_BYTES:
+                self._refuse(Problem("head-limit-exceeded"))
+        elif self._is_idle():
+            # Line ends before a request: nothing that would be a message yet.
+            self._begin_waiting()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._in_head, self._head_bytes = True, 0
+        self._begin_waiting()
+
+    def on_headers_complete(self) -> None:
+        self._in_head, self._in_body = False, True
+        self._end_waiting()
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._in_body = False
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(Problem("malformed-request", msg))
+
+    def _is_idle(self) -> bool:
+        # uvicorn has no request before the first one, which its types don't say.
+        cycle = cast("object | None", self.cycle)
+        return cycle is None or self.cycle.response_complete
+
+    def _may_answer(self) -> bool:
+        """Whether an answer now is to what is refused, not to an earlier request."""
+        if self._is_idle():
+            return True
+        return self._in_body and not self.pipeline and not self.cycle.response_started
+
+    def _begin_waiting(self) -> None:
+        if self._waiting is None:
+            self._waiting = self.loop.call_later(self.head_seconds, self._give_up)
+
+    def _end_waiting(self) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
+
+    def _give_up(self) -> None:
+        if self._in_head:
+            self._refuse(Problem("request-timeout", "the head took too long to arrive"))
+        else:
+            self.transport.close()
+
+    def _refuse(self, problem: Problem) -> None:
+        if self._may_answer():
+            self.transport.write(_answer(problem))
+        self.transport.close()
+
+
+def _answer(problem: Problem) -> bytes:
+    body = to_json(problem_view(problem, "", None))
+    phrase = HTTPStatus(problem.status).phrase
+    head = (
+        f"HTTP/1.1 {problem.status} {phrase}\r\n"
+        f"content-type: {MEDIA_TYPE}\r\n"
+        f"content-length: {len(body)}\r\n"
+        "connection: close\r\n\r\n"
+    )
+    return head.encode() + body
