@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Self, TypeVar
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
 from starlette.requests import ClientDisconnect, Request
 
 from moot.api.problems import Problem
@@ -29,9 +29,17 @@ MAX_ERRORS = 50
 MAX_INVITED = 1000
 
 # Far enough for any debate, and near enough that times can still be added to.
-_Time = Annotated[
-    Moment, Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(9000, 1, 1, tzinfo=UTC))
-]
+_FIRST = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST = datetime(9000, 1, 1, tzinfo=UTC)
+
+
+def _near_enough(moment: datetime) -> datetime:
+    if not _FIRST <= moment < _LAST:
+        raise ValueError("times lie from the year 1970 to before the year 9000")
+    return moment
+
+
+_Time = Annotated[Moment, AfterValidator(_near_enough)]
 _InvitedAgents = Annotated[tuple[SafeAgentId, ...], Field(max_length=MAX_INVITED)]
 
 ShapeT = TypeVar("ShapeT", bound=BaseModel)
