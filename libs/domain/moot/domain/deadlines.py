@@ -6,9 +6,9 @@ keeps the same in a table, and the deciders refuse what this module says isn't d
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from moot.contracts.catalogue import Event
 from moot.contracts.debates import Caller, Schedule, Stage
@@ -70,7 +70,7 @@ class DeliveryTimetable:
 
 Timetable = TopicTimetable | DeliveryTimetable
 
-_timetable: TypeAdapter[Timetable] = TypeAdapter(Timetable)
+_timetable: TypeAdapter[Timetable] = TypeAdapter(Annotated[Timetable, Field(discriminator="kind")])
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +129,33 @@ def _next_round(timetable: TopicTimetable) -> Deadline:
     return Deadline(timetable.schedule.debate_end_at, "end_debate")
 
 
+MOVING: Final[frozenset[type[Event]]] = frozenset(
+    {
+        TopicCreated,
+        TopicAmended,
+        SignupOpened,
+        SignupClosed,
+        CampsAllocated,
+        DebateStarted,
+        RoundOpened,
+        DebateEnded,
+        VerdictOverdue,
+        JudgeReplaced,
+        TopicCancelled,
+        VerdictSubmitted,
+        DeliveryAttempted,
+        DeliveryDue,
+        AnnouncementDelivered,
+        AnnouncementFailed,
+    }
+)
+"""The events that `evolve` looks at: most events leave every timetable as it is."""
+
+
 def evolve(timetable: Timetable | None, event: Event) -> Timetable | None:
     """Return the timetable after `event`; None once nothing more can come due."""
+    if type(event) not in MOVING:
+        return timetable
     match event:
         case TopicCreated():
             return TopicTimetable(Stage.CREATED, event.terms.schedule, event.rounds)

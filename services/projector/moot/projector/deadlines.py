@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from moot.contracts.envelope import Recorded
-from moot.domain.deadlines import Timetable, evolve, from_json, next_deadline, to_json
+from moot.domain.deadlines import MOVING, Timetable, evolve, from_json, next_deadline, to_json
 from moot.projector.rows import Row, write
 from moot.runtime.database import Connection
 from moot.runtime.projection import Projection
@@ -51,8 +51,9 @@ class Known:
 
 
 async def apply(connection: Connection, batch: Sequence[Recorded]) -> None:
-    known = await _read(connection, {(r.stream.category, r.stream.id) for r in batch})
-    for recorded in batch:
+    moving = [recorded for recorded in batch if type(recorded.event) in MOVING]
+    known = await _read(connection, {(r.stream.category, r.stream.id) for r in moving})
+    for recorded in moving:
         key = (recorded.stream.category, recorded.stream.id)
         known.setdefault(key, Known()).add(recorded)
     rows = [_row(key, found) for key, found in known.items() if found.changed]

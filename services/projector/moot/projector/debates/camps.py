@@ -101,11 +101,17 @@ class Draw:
 
 _row: Callable[[Draw], Row] = attrgetter(*Draw.__slots__)
 
+EVENTS: frozenset[type[TopicEvent]] = frozenset(
+    {DrawCommitted, CampsAllocated, TopicCancelled, JudgeReplaced}
+)
+
 
 async def project(connection: Connection, batch: Sequence[tuple[Recorded, TopicEvent]]) -> None:
     seats: dict[tuple[str, Camp], Row] = {}
     draws: dict[str, Draw] = {}
     for recorded, event in batch:
+        if type(event) not in EVENTS:
+            continue
         topic_id, position = recorded.stream.id, recorded.position
         draw = draws.get(topic_id) or Draw(topic_id)
         match event:

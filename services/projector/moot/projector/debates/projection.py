@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import cast, get_args
 
+from moot.contracts.catalogue import Event
 from moot.contracts.envelope import Recorded
 from moot.contracts.topic_events import TopicEvent
 from moot.projector.debates import camps, signups, topics, transcript
@@ -17,9 +18,11 @@ STATEMENTS = (
     *transcript.STATEMENTS,
 )
 
+_TOPIC_EVENTS: frozenset[type[Event]] = frozenset(get_args(TopicEvent))
+
 
 async def apply(connection: Connection, batch: Sequence[Recorded]) -> None:
-    of_topics = [(r, r.event) for r in batch if isinstance(r.event, get_args(TopicEvent))]
+    of_topics = [(r, event) for r in batch if type(event := r.event) in _TOPIC_EVENTS]
     events = cast("list[tuple[Recorded, TopicEvent]]", of_topics)
     await topics.project(connection, events)
     await signups.project(connection, events)

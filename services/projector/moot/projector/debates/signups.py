@@ -28,11 +28,15 @@ WHERE s.position < excluded.position
 
 STATEMENTS = (DELETE, UPSERT)
 
+EVENTS: frozenset[type[TopicEvent]] = frozenset({SignedUp, SignupWithdrawn})
+
 
 async def project(connection: Connection, batch: Sequence[tuple[Recorded, TopicEvent]]) -> None:
     signed_up: dict[tuple[str, str], Row] = {}
     withdrawn: dict[tuple[str, str], Row] = {}
     for recorded, event in batch:
+        if type(event) not in EVENTS:
+            continue
         topic_id, position = recorded.stream.id, recorded.position
         match event:
             case SignedUp(agent_id=agent_id):

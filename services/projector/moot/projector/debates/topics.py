@@ -9,13 +9,17 @@ from typing import Self
 from moot.contracts.debates import Stage, TopicTerms, Visibility
 from moot.contracts.envelope import Recorded
 from moot.contracts.topic_events import (
+    ArgumentPosted,
     CampsAllocated,
     DebateEnded,
     DebateStarted,
+    DrawCommitted,
     JudgeReplaced,
     RoundOpened,
+    SignedUp,
     SignupClosed,
     SignupOpened,
+    SignupWithdrawn,
     TopicAmended,
     TopicCancelled,
     TopicCreated,
@@ -133,6 +137,8 @@ class Change:
 
     def add(self, event: TopicEvent, position: int) -> Self:
         self.position = position
+        if type(event) in _WITHOUT_COLUMNS:
+            return self
         match event:
             case TopicCreated():
                 self._create(event, position)
@@ -177,6 +183,11 @@ class Change:
         self.announce_guild_base_url = announce_to.guild_base_url if announce_to else None
         self.announce_channel_id = announce_to.channel_id if announce_to else None
 
+
+_WITHOUT_COLUMNS: frozenset[type[TopicEvent]] = frozenset(
+    {DrawCommitted, SignedUp, SignupWithdrawn, ArgumentPosted}
+)
+"""Most events by far: they have tables of their own, and move only the topic's position."""
 
 _STAGE_AFTER: dict[type[TopicEvent], Stage] = {
     SignupOpened: Stage.SIGNUP_OPEN,

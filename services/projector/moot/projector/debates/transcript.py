@@ -45,12 +45,18 @@ ON CONFLICT DO NOTHING
 
 STATEMENTS = (ROUNDS, ARGUMENTS, VERDICTS)
 
+EVENTS: frozenset[type[TopicEvent]] = frozenset(
+    {ArgumentPosted, DebateStarted, RoundOpened, VerdictSubmitted}
+)
+
 
 async def project(connection: Connection, batch: Sequence[tuple[Recorded, TopicEvent]]) -> None:
     rounds: list[Row] = []
     arguments: list[Row] = []
     verdicts: list[Row] = []
     for recorded, event in batch:
+        if type(event) not in EVENTS:
+            continue
         topic_id, position = recorded.stream.id, recorded.position
         match event:
             case ArgumentPosted():
