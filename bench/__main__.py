@@ -1,0 +1,45 @@
+"""Runs the benchmarks that were named, or all of them, each on servers of its own."""
+
+import argparse
+import asyncio
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import structlog
+import uvloop
+
+from bench import catch_up, freshness, report
+from bench.figures import Result
+from bench.servers import Servers, running_servers
+
+BENCHMARKS: dict[str, Callable[[Servers], Awaitable[Result]]] = {
+    "catch_up": catch_up.run,
+    "freshness": freshness.run,
+}
+# A real disk: in memory an acknowledgement would cost nothing.
+ON_DISK = Path("/var/tmp")  # noqa: S108 a folder of a name of its own is made in it
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[[], *BENCHMARKS], metavar="NAME")
+    names = parser.parse_args().names or list(BENCHMARKS)
+    # Each event's line in a log would be a good part of what is measured.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("critical"))
+    results: dict[str, Result] = {}
+    for name in names:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            results[name] = runner.run(_measured(name))
+        report.keep({name: results[name]})
+    report.show(results)
+
+
+async def _measured(name: str) -> Result:
+    with tempfile.TemporaryDirectory(prefix="moot-bench-", dir=ON_DISK) as folder:
+        async with running_servers(Path(folder)) as servers:
+            return await BENCHMARKS[name](servers)
+
+
+if __name__ == "__main__":
+    main()
