@@ -77,8 +77,8 @@ FROM unnest(
 ) AS l (position, key, event_id, event_type, subject, reason, parked_behind, stored_at)
 """
 
-# A renewal that a power cut undoes was about a lease that is over by then: no need to wait for the
-# disk.
+# A renewal that a power cut undoes was about a lease that is over by then, and a move past events
+# that the projection doesn't want is made again: no need to wait for the disk.
 FAST = "SET LOCAL synchronous_commit TO off"
 
 

@@ -11,7 +11,7 @@ from datetime import timedelta
 import structlog
 
 from moot.contracts.envelope import Recorded
-from moot.runtime.checkpoint import Checkpoint, Letter, OwnershipLostError, Step
+from moot.runtime.checkpoint import FAST, Checkpoint, Letter, OwnershipLostError, Step
 from moot.runtime.chronicle import Chronicle, Stored
 from moot.runtime.database import OPS, PROGRESS_CHANNEL, Connection, is_outage
 from moot.runtime.decoding import UndecodableEventError, decoded
@@ -186,6 +186,8 @@ class Turn:
         good, letters = self._sorted_out(items)
         step = Step(last.position, len(items), last.stored_at, digest(last), head)
         async with self._scope.transaction(self._connection):
+            if not good and not letters:
+                await self._connection.execute(FAST)
             moved = await self.checkpoint.advance(self._connection, step, self._scope.channel)
             if letters:
                 await self.checkpoint.park(self._connection, letters)
