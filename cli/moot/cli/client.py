@@ -151,8 +151,14 @@ class MootClient:
     async def signups(self, topic_id: str) -> list[SignupView]:
         return await self._all(f"/api/topics/{topic_id}/signups", PageView[SignupView])
 
-    async def allocation(self, topic_id: str) -> AllocationView:
-        return await self._get(f"/api/topics/{topic_id}/allocation", AllocationView)
+    async def allocation(self, topic_id: str) -> AllocationView | None:
+        """Return the draw, None before the allocator has committed to one."""
+        try:
+            return await self._get(f"/api/topics/{topic_id}/allocation", AllocationView)
+        except ProblemError as error:
+            if error.problem.code == "allocation-not-found":
+                return None
+            raise
 
     async def verdict(self, topic_id: str) -> VerdictView:
         return await self._get(f"/api/topics/{topic_id}/verdict", VerdictView)

@@ -9,9 +9,10 @@ from moot.contracts.debates import ANONYMOUS, Caller, Stage
 from moot.contracts.ids import TopicId
 from moot.contracts.topic_commands import FlagOverdue, OpenRound
 from moot.domain import topic
+from moot.domain.draw import commitment
 from moot.domain.topic_stages import Born
 from tests.integration.api.world import ADMIN, NOBODY, World
-from tests.support.topics import DEBATERS, SCHEDULE, TICKER
+from tests.support.topics import DEBATERS, SCHEDULE, SECRET, TICKER
 
 
 async def same_view(world: World, topic_id: str) -> dict[str, Any]:
@@ -150,9 +151,14 @@ async def test_signing_up_again_keeps_the_place_and_answers_200(world: World) ->
 
 async def test_the_draw_can_be_checked_by_anyone(world: World) -> None:
     topic_id = await world.propose()
+    nothing = await world.get(f"/api/topics/{topic_id}/allocation")
+    assert (nothing.status_code, nothing.json()["code"]) == (404, "allocation-not-found")
     await world.reach(topic_id, Stage.ALLOCATING)
-    early = await world.get(f"/api/topics/{topic_id}/allocation")
-    assert (early.status_code, early.json()["code"]) == (404, "allocation-not-found")
+    committed = (await world.get(f"/api/topics/{topic_id}/allocation")).json()
+    assert committed["commitment"] == commitment(SECRET)
+    kept_back = ("secret", "seed", "signups_hash", "verified")
+    assert [committed[name] for name in kept_back] == [None] * len(kept_back)
+    assert committed["signups"] == committed["camps"] == []
     await world.allocate(topic_id)
     await world.start(topic_id)
     await world.end(topic_id)
@@ -162,5 +168,6 @@ async def test_the_draw_can_be_checked_by_anyone(world: World) -> None:
     shown = (await world.get(f"/api/topics/{topic_id}/allocation")).json()
     assert shown == drawn
     assert shown["verified"] is True
+    assert shown["commitment"] == committed["commitment"]
     assert shown["commitment_late"] is False
     assert len(shown["signups"]) == len(DEBATERS)

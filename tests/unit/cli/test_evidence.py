@@ -112,6 +112,23 @@ def messages(history: list[Recorded]) -> list[dict[str, Any]]:
     ]
 
 
+def a_draw() -> AllocationView:
+    return AllocationView(
+        algorithm="test",
+        commitment=HASH,
+        committed_at=NOON,
+        commitment_late=False,
+        secret=HASH,
+        seed=HASH,
+        signups_hash=HASH,
+        signups=(),
+        camps=(),
+        backfilled=(),
+        cancelled_reason=None,
+        verified=True,
+    )
+
+
 def good() -> Evidence:
     history = recorded(events())
     judgement = judge(EXAMPLE)
@@ -120,20 +137,7 @@ def good() -> Evidence:
         played=Played(TOPIC, SEATS, judgement),
         history=history,
         transcript=transcript(),
-        draw=AllocationView(
-            algorithm="test",
-            commitment=HASH,
-            committed_at=NOON,
-            commitment_late=False,
-            secret=HASH,
-            seed=HASH,
-            signups_hash=HASH,
-            signups=(),
-            camps=(),
-            backfilled=(),
-            cancelled_reason=None,
-            verified=True,
-        ),
+        draw=a_draw(),
         verdict=VerdictView(
             verdict=judgement.verdict,
             rationale=judgement.rationale,
@@ -195,13 +199,13 @@ def test_a_lost_or_swapped_announcement_is_seen() -> None:
 
 
 def test_a_draw_that_cannot_be_recomputed_is_seen() -> None:
-    unverified = good().draw.model_copy(update={"verified": False})
+    unverified = a_draw().model_copy(update={"verified": False})
     assert "recomputed" in only_failure(replace(good(), draw=unverified).checks())
 
 
 @pytest.mark.parametrize("changes", [{"commitment_late": True}, {"commitment": None}])
 def test_a_late_or_missing_commitment_is_seen(changes: dict[str, Any]) -> None:
-    late = good().draw.model_copy(update=changes)
+    late = a_draw().model_copy(update=changes)
     assert "committed to" in only_failure(replace(good(), draw=late).checks())
 
 

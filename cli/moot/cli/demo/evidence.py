@@ -36,7 +36,7 @@ class Evidence:
     played: Played
     history: Sequence[Recorded]
     transcript: Sequence[ArgumentView]
-    draw: AllocationView
+    draw: AllocationView | None
     verdict: VerdictView
     messages: Sequence[Mapping[str, Any]]
     """What the guild was told of this topic."""
@@ -121,12 +121,15 @@ class Evidence:
         return Check("every argument is in its round", posted == wanted, f"{counts} arguments")
 
     def draw_is_recomputed(self) -> Check:
-        evidence = f"from {len(self.draw.signups)} sign-ups"
-        return Check("the draw of the camps can be recomputed", self.draw.verified, evidence)
+        signups = 0 if self.draw is None else len(self.draw.signups)
+        held = self.draw is not None and self.draw.verified is True
+        return Check("the draw of the camps can be recomputed", held, f"from {signups} sign-ups")
 
     def draw_was_committed_to(self) -> Check:
-        held = self.draw.commitment is not None and not self.draw.commitment_late
-        evidence = f"commitment {(self.draw.commitment or 'none')[:12]}…"
+        commitment = None if self.draw is None else self.draw.commitment
+        late = self.draw is not None and self.draw.commitment_late
+        held = commitment is not None and not late
+        evidence = f"commitment {(commitment or 'none')[:12]}…"
         return Check("the draw was committed to beforehand", held, evidence)
 
     def verdict_is_the_judges(self) -> Check:

@@ -12,7 +12,7 @@ from moot.cli.demo.example import ROUNDS, Example, ExampleArgument
 from moot.cli.demo.judgement import Judgement, judge, schema_for
 from moot.cli.demo.screen import Screen
 from moot.contracts.debates import Camp, Stage
-from moot.contracts.views import TopicView
+from moot.contracts.views import AllocationView, TopicView
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +87,21 @@ class Play:
 
     async def sign_up(self, topic_id: str) -> None:
         await self.reaches(topic_id, Stage.SIGNUP_OPEN)
+        await self._committed(topic_id)
         self.screen.stage(Stage.SIGNUP_OPEN, f"{len(self.volunteers)} volunteers")
         for volunteer in self.volunteers:
             camps = volunteer.willing_camps
             await self.agents[volunteer.agent_id].sign_up(topic_id, camps)
             self.screen.signup(volunteer.agent_id, camps)
+
+    async def _committed(self, topic_id: str) -> None:
+        """Wait until the allocator can't choose its secret any more, as a careful agent would."""
+
+        async def look() -> AllocationView | None:
+            return await self.client.allocation(topic_id)
+
+        waiting_for = f"the draw of topic {topic_id} to be committed to"
+        await until(look, within=self.pace.patience, waiting_for=waiting_for)
 
     async def drawn(self, topic_id: str) -> dict[Camp, str]:
         topic = await self.reaches(topic_id, Stage.SIGNUP_CLOSED)

@@ -76,22 +76,25 @@ class VerdictView(Frozen):
 
 
 class AllocationView(Frozen):
-    """The draw and everything needed to check it; see docs/allocation.md."""
+    """A draw and everything needed to check it; see docs/allocation.md.
+
+    From the allocator's commitment on there is one; what is null or empty comes with the draw.
+    """
 
     algorithm: str
     commitment: str | None
     committed_at: Moment | None
     commitment_late: bool
     """Whether somebody had signed up before the allocator committed."""
-    secret: str
-    seed: str
-    signups_hash: str
+    secret: str | None
+    seed: str | None
+    signups_hash: str | None
     signups: tuple[SignupView, ...]
     """What was drawn from, in the order of signing up."""
     camps: tuple[CampSeat, ...]
     backfilled: tuple[Camp, ...]
     cancelled_reason: str | None
-    verified: bool
+    verified: bool | None
     """Whether recomputing it now, from the sign-ups, gives just this."""
 
 

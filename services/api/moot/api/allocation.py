@@ -23,14 +23,41 @@ async def get_allocation(api: Api, asked: Asked) -> Response:
     rows = await read_draw(api.pool, topic_id)
     if not topic_readable(rows, asked.caller):
         raise topic_not_found()
-    if rows[0]["secret"] is None:
-        raise Problem("allocation-not-found")
     view = allocation_view(rows)
+    if view is None:
+        raise Problem("allocation-not-found")
     return answer_resource(asked, view, rows[0]["as_of"], rows[0]["topic_position"])
 
 
-def allocation_view(rows: Sequence[Row]) -> AllocationView:
-    """Show the draw, and draw again to say whether it holds. `rows`: of `queries.draws`."""
+def allocation_view(rows: Sequence[Row]) -> AllocationView | None:
+    """Show the draw, and draw again to say whether it holds. `rows`: of `queries.draws`.
+
+    Before the draw it shows what was committed to; before that there is nothing.
+    """
+    draw = rows[0]
+    if draw["algorithm"] is None:
+        return None
+    return _drawn(rows) if draw["secret"] is not None else _committed(draw)
+
+
+def _committed(draw: Row) -> AllocationView:
+    return AllocationView(
+        algorithm=draw["algorithm"],
+        commitment=draw["commitment"],
+        committed_at=draw["committed_at"],
+        commitment_late=(draw["signups_before"] or 0) > 0,
+        secret=None,
+        seed=None,
+        signups_hash=None,
+        signups=(),
+        camps=(),
+        backfilled=(),
+        cancelled_reason=draw["cancelled_reason"],
+        verified=None,
+    )
+
+
+def _drawn(rows: Sequence[Row]) -> AllocationView:
     draw = rows[0]
     evidence = DrawEvidence(
         algorithm=draw["algorithm"],
@@ -50,16 +77,14 @@ def allocation_view(rows: Sequence[Row]) -> AllocationView:
     )
     check = recompute(evidence, drawn_from, draw["commitment"])
     backfilled = tuple(draw["backfilled"] or ())
-    return AllocationView(
-        **evidence.model_dump(),
-        commitment=draw["commitment"],
-        committed_at=draw["committed_at"],
-        commitment_late=(draw["signups_before"] or 0) > 0,
-        signups=signups,
-        camps=camps,
-        backfilled=backfilled,
-        cancelled_reason=draw["cancelled_reason"],
-        verified=check.confirms(camps, backfilled, draw["cancelled_reason"]),
+    return _committed(draw).model_copy(
+        update={
+            **evidence.model_dump(),
+            "signups": signups,
+            "camps": camps,
+            "backfilled": backfilled,
+            "verified": check.confirms(camps, backfilled, draw["cancelled_reason"]),
+        }
     )
 
 
@@ -69,7 +94,7 @@ OPERATIONS = (
         "/api/topics/{topic_id}/allocation",
         "get_allocation",
         "allocation",
-        "Show the draw of the camps and what is needed to check it",
+        "Show the draw of the camps, or what it is committed to, and what is needed to check it",
         get_allocation,
         {200: AllocationView, 304: None},
         problems=("topic-not-found", "allocation-not-found", "projection-behind"),

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Literal
 
 from pydantic_core import to_json
@@ -81,7 +82,7 @@ async def _read(api: Api, asked: Asked) -> tuple[int, DebateView]:
         verdict = await read_verdict(connection, topic_id)
     return topic["as_of"], DebateView(
         topic=topic_view_of_row(topic, asked.caller),
-        allocation=None if draw[0]["secret"] is None else allocation_view(draw),
+        allocation=allocation_view(draw),
         arguments=tuple(
             argument_view_of_row(row) for row in arguments if row["argument_id"] is not None
         ),
@@ -101,7 +102,7 @@ def markdown(view: DebateView) -> Iterator[str]:
     if topic.cancelled_reason is not None:
         yield f"- Cancelled: {_inline(topic.cancelled_reason)}"
     yield f"- Proposed by: {_inline(topic.creator_id)}"
-    yield f"- Debate: {topic.debate_start_at.isoformat()} to {topic.debate_end_at.isoformat()}"
+    yield f"- Debate: {_utc(topic.debate_start_at)} to {_utc(topic.debate_end_at)}"
     for seat in topic.camps:
         yield f"- {seat.camp.capitalize()}: {_inline(seat.agent_id)}"
     yield from _draw_lines(view.allocation)
@@ -111,7 +112,11 @@ def markdown(view: DebateView) -> Iterator[str]:
 
 
 def _draw_lines(draw: AllocationView | None) -> Iterator[str]:
-    if draw is not None:
+    if draw is None:
+        return
+    if draw.secret is None:
+        yield f"- Draw: `{draw.algorithm}`, committed to `{draw.commitment}`"
+    else:
         yield f"- Draw: `{draw.algorithm}`, seed `{draw.seed}`, secret `{draw.secret}`"
 
 
@@ -124,7 +129,7 @@ def _argument_lines(arguments: tuple[ArgumentView, ...]) -> Iterator[str]:
             yield f"## Round {round_no + 1}"
         yield ""
         author = f"{argument.camp.capitalize()}, {_inline(argument.agent_id)}"
-        yield f"### {author}, {argument.posted_at.isoformat()}"
+        yield f"### {author}, {_utc(argument.posted_at)}"
         yield ""
         yield from _quoted(argument.content)
 
@@ -135,7 +140,7 @@ def _verdict_lines(verdict: VerdictView | None) -> Iterator[str]:
     yield ""
     yield "## Verdict"
     yield ""
-    yield f"By {_inline(verdict.judge_id)}, {verdict.submitted_at.isoformat()}:"
+    yield f"By {_inline(verdict.judge_id)}, {_utc(verdict.submitted_at)}:"
     yield ""
     # Indented, so that no text in it can end the block.
     for line in to_json(verdict.verdict, indent=2).decode().splitlines():
@@ -169,3 +174,7 @@ OPERATIONS = (
         media_types=("application/json", "text/markdown"),
     ),
 )
+
+
+def _utc(moment: datetime) -> str:
+    return moment.isoformat().removesuffix("+00:00") + "Z"

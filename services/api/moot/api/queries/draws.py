@@ -18,12 +18,15 @@ SELECT
     signups.agent_id, signups.willing_camps, signups.signed_up_at, signups.position
 FROM (SELECT) AS always
 LEFT JOIN topics ON topics.topic_id = $1::uuid
-LEFT JOIN draws ON draws.topic_id = topics.topic_id AND draws.secret IS NOT NULL
-LEFT JOIN signups ON signups.topic_id = draws.topic_id
+LEFT JOIN draws ON draws.topic_id = topics.topic_id
+LEFT JOIN signups ON signups.topic_id = draws.topic_id AND draws.secret IS NOT NULL
 ORDER BY signups.ordinal_position
 """
 
 
 async def read_draw(database: Pool | Connection, topic_id: TopicId) -> list[Row]:
-    """Return at least one row, whose `secret` is null where nothing has been drawn."""
+    """Return at least one row.
+
+    Its `algorithm` is null before the commitment, its `secret` before the draw.
+    """
     return [*await database.fetch(ONE, topic_id)]
