@@ -9,14 +9,25 @@ from pathlib import Path
 import structlog
 import uvloop
 
-from bench import catch_up, freshness, report
+from bench import catch_up, commands, deadlines, failover, freshness, memory, report, start
 from bench.figures import Result
 from bench.servers import Servers, running_servers
 
-BENCHMARKS: dict[str, Callable[[Servers], Awaitable[Result]]] = {
+ON_SERVERS: dict[str, Callable[[Servers], Awaitable[Result]]] = {
     "catch_up": catch_up.run,
     "freshness": freshness.run,
+    "deadlines": deadlines.run,
+    "failover": failover.run,
 }
+IN_FOLDER: dict[str, Callable[[Path], Awaitable[Result]]] = {
+    "commands": commands.run,
+    "memory": memory.run,
+    "start": start.run,
+}
+"""Those that start a whole Moot of their own."""
+
+BENCHMARKS = (*ON_SERVERS, *IN_FOLDER)
+
 # A real disk: in memory an acknowledgement would cost nothing.
 ON_DISK = Path("/var/tmp")  # noqa: S108 a folder of a name of its own is made in it
 
@@ -37,8 +48,10 @@ def main() -> None:
 
 async def _measured(name: str) -> Result:
     with tempfile.TemporaryDirectory(prefix="moot-bench-", dir=ON_DISK) as folder:
+        if name in IN_FOLDER:
+            return await IN_FOLDER[name](Path(folder))
         async with running_servers(Path(folder)) as servers:
-            return await BENCHMARKS[name](servers)
+            return await ON_SERVERS[name](servers)
 
 
 if __name__ == "__main__":

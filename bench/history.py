@@ -93,10 +93,11 @@ def written(events: int, seed: int = 1) -> Iterator[Written]:
             step = next(debates[turn], None)
         stream, event = step
         numbers[stream] = number = numbers.get(stream, 0) + 1
-        yield _document(stream, event, number)
+        yield document(stream, event, number)
 
 
-def _document(stream: StreamName, event: Event, number: int) -> Written:
+def document(stream: StreamName, event: Event, number: int) -> Written:
+    """Return the stream's event of that number as it is stored."""
     event_id = EventId(derived_id("bench", stream.label, str(number)))
     envelope = Envelope(
         id=event_id,
@@ -177,7 +178,7 @@ def _text(luck: random.Random, words: int) -> str:
 
 
 @dataclass
-class _Life:
+class Life:
     """A topic as its decider lets it become."""
 
     state: TopicState = topic.initial
@@ -199,7 +200,7 @@ class _Life:
 
 def _life(luck: random.Random) -> list[TopicEvent]:
     """Decide a debate of one to four rounds among four to ten agents, up to its verdict."""
-    life = _Life()
+    life = Life()
     rounds = luck.randint(1, 4)
     life.do(
         ProposeTopic(
