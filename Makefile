@@ -68,6 +68,10 @@ test-hard: $(READY) ## The long tests, at full size
 demo: $(READY) ## A whole debate on real servers, then stop everything
 	@$(BIN)/moot demo $(ARGS)
 
+.PHONY: bench
+bench: $(READY) ## Measure, each figure beside its baseline; NAME=deadlines runs one
+	@$(BIN)/python -m bench $(NAME)
+
 .PHONY: up
 up: $(READY) ## Start everything here and stay; Ctrl-C stops it. ARGS="--data DIR"
 	@$(BIN)/moot up $(ARGS)
@@ -80,7 +84,7 @@ lock: $(READY) ## Resolve the dependencies anew into requirements.lock
 .PHONY: clean
 clean: ## Remove .venv and the caches; .moot, your data, stays
 	@rm -rf .venv .pytest_cache .ruff_cache .hypothesis .import_linter_cache
-	@find libs services cli tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	@find libs services cli tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: help
 help: ## This list
