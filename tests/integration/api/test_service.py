@@ -107,3 +107,25 @@ def test_a_taken_port_is_said_so() -> None:
         port: int = server.getsockname()[1]
         with pytest.raises(AddressUnavailableError, match=f"127.0.0.1:{port}: .*in use"):
             bind("127.0.0.1", port)
+
+
+async def test_who_still_waits_when_it_stops_is_told_so(settings: ApiSettings) -> None:
+    await provision(settings.nats_url)
+    await asyncio.to_thread(migrate, settings.database_url)
+    async with hosted(build, settings) as running:
+        await until(running.is_ready)
+        reader, writer = await asyncio.open_connection("127.0.0.1", settings.api_port)
+        writer.write(
+            b"GET /api/topics HTTP/1.1\r\nHost: moot\r\n"
+            b"Chronicle-Min-Position: 9\r\nPrefer: wait=30\r\n\r\n"
+        )
+        await writer.drain()
+        async with httpx2.AsyncClient(trust_env=False) as later:
+            # Once a later request has its answer, the earlier one has been taken up.
+            await later.get(f"http://127.0.0.1:{settings.api_port}/livez")
+    answer = await reader.read()
+    writer.close()
+
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert b"application/problem+json" in answer
+    assert b'"code":"stopping"' in answer

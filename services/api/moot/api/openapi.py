@@ -85,7 +85,7 @@ def document(operations: Sequence[Operation] = OPERATIONS) -> dict[str, Any]:
 
 def always(operation: Operation) -> tuple[str, ...]:
     """Return what any operation of its kind may refuse."""
-    codes = ["bad-credentials", "internal-error", "database-unavailable"]
+    codes = ["bad-credentials", "internal-error", "database-unavailable", "stopping"]
     if operation.who != "anyone":
         codes.append("credentials-required")
     if operation.who == "admins":

@@ -1,5 +1,6 @@
 """What the API can be asked for: one entry an operation, from which routes and OpenAPI are made."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -87,6 +88,9 @@ def _endpoint(api: Api, by_method: Mapping[str, Operation]):  # noqa: ANN202 wha
             response = await _answer(api, operation, request)
         except Problem as problem:
             response = problem_response(problem, request)
+        except asyncio.CancelledError:
+            # Nobody but the server cancels: it stops, and can't wait for the answer any longer.
+            response = problem_response(Problem("stopping", headers=SOON), request)
         except Exception as error:
             problem = _of(error)
             if problem.status == Problem("internal-error").status:

@@ -225,6 +225,12 @@ PROBLEMS: Mapping[str, Explained] = {
     "database-unavailable": Explained(
         503, "The database is unavailable", "Reads and credentials can't be looked up; try again."
     ),
+    "stopping": Explained(
+        503,
+        "Stopping",
+        "The server that was asked is being stopped, and can't tell what came of the request."
+        " Repeat it; a command with the same Idempotency-Key.",
+    ),
     "internal-error": Explained(
         500, "Internal error", "A fault of Moot's own; it has been logged under this trace_id."
     ),
