@@ -8,7 +8,7 @@ import typer
 
 from moot.cli.local.prepare import migrated
 from moot.cli.options import DataFolder
-from moot.cli.whereabouts import servers_of
+from moot.cli.whereabouts import database_of
 
 
 def migrate(
@@ -16,5 +16,5 @@ def migrate(
     data: DataFolder = Path(".moot"),
 ) -> None:
     """Bring the Ops DB's tables to the newest revision, or to another."""
-    asyncio.run(migrated(servers_of(data).database_url, to))
+    asyncio.run(migrated(database_of(data), to))
     typer.echo(f"Migrated to {to}.")

@@ -5,17 +5,16 @@ from pathlib import Path
 
 import typer
 
-from moot.cli.local.plan import Servers
 from moot.cli.local.prepare import provisioned, refuse_old_nats
 from moot.cli.options import DataFolder
-from moot.cli.whereabouts import servers_of
+from moot.cli.whereabouts import nats_of
 
 
 def provision(data: DataFolder = Path(".moot")) -> None:
     """Make the streams and consumers that are missing, and check those that are there."""
-    typer.echo(asyncio.run(_provision(servers_of(data))))
+    typer.echo(asyncio.run(_provision(*nats_of(data))))
 
 
-async def _provision(servers: Servers) -> str:
-    await refuse_old_nats(servers.nats_url)
-    return await provisioned(servers)
+async def _provision(nats_url: str, monitor_url: str | None) -> str:
+    await refuse_old_nats(nats_url)
+    return await provisioned(nats_url, monitor_url)

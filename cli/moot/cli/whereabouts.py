@@ -28,6 +28,20 @@ def servers_of(data: Path) -> Servers:
     return Servers(running.nats, running.nats_monitor, running.postgres)
 
 
+def database_of(data: Path) -> str:
+    """DATABASE_URL, which is enough by itself, else the database of `moot up` on `data`."""
+    return value_of("DATABASE_URL", os.environ) or servers_of(data).database_url
+
+
+def nats_of(data: Path) -> tuple[str, str | None]:
+    """NATS_URL, which is enough by itself, and NATS_MONITOR_URL; else those of `moot up`."""
+    given = value_of("NATS_URL", os.environ)
+    if given is not None:
+        return given, value_of("NATS_MONITOR_URL", os.environ)
+    servers = servers_of(data)
+    return servers.nats_url, servers.nats_monitor_url
+
+
 def api_of(data: Path, api: str | None) -> tuple[str, str]:
     """The API's address and the admin key: as given, as in the environment, else as on `data`.
 

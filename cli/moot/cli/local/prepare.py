@@ -13,7 +13,10 @@ from moot.runtime.provision import ProvisionError, provision
 async def prepare(servers: Servers) -> None:
     """Migrate and provision. Raises SurroundingsError when the servers can't be used."""
     await refuse_old_nats(servers.nats_url)
-    await asyncio.gather(migrated(servers.database_url), provisioned(servers))
+    await asyncio.gather(
+        migrated(servers.database_url),
+        provisioned(servers.nats_url, servers.nats_monitor_url),
+    )
 
 
 async def refuse_old_nats(url: str) -> None:
@@ -38,13 +41,13 @@ async def migrated(database_url: str, revision: str = "head") -> None:
         raise SurroundingsError(f"Can't migrate {where} to {revision}: {error}") from error
 
 
-async def provisioned(servers: Servers) -> str:
+async def provisioned(nats_url: str, monitor_url: str | None) -> str:
     """Make streams and consumers; the answer says what was found or made, for people.
 
     Raises SurroundingsError when a stream that is there is weaker than it has to be.
     """
     try:
-        return str(await provision(servers.nats_url, servers.nats_monitor_url))
+        return str(await provision(nats_url, monitor_url))
     except ProvisionError as error:
         raise SurroundingsError(str(error)) from error
 

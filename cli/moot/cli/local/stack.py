@@ -199,4 +199,6 @@ async def _started(stack: Stack) -> None:
     try:
         await stack.start()
     except OSError as error:
-        raise SurroundingsError(f"{error.filename or 'moot up'}: {error.strerror}") from error
+        raise SurroundingsError(
+            f"{error.filename or 'moot up'}: {error.strerror or error}"
+        ) from error
