@@ -12,6 +12,7 @@ import uvloop
 from bench import catch_up, commands, deadlines, failover, freshness, memory, report, start
 from bench.figures import Result
 from bench.servers import Servers, running_servers
+from moot.runtime.lifecycle import collect_rarely
 
 ON_SERVERS: dict[str, Callable[[Servers], Awaitable[Result]]] = {
     "catch_up": catch_up.run,
@@ -38,6 +39,7 @@ def main() -> None:
     names = parser.parse_args().names or list(BENCHMARKS)
     # Each event's line in a log would be a good part of what is measured.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("critical"))
+    collect_rarely()
     results: dict[str, Result] = {}
     for name in names:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -12,6 +12,7 @@ from moot.projector.debates.projection import DEBATES
 from moot.runtime.database import OPS, PROGRESS_CHANNEL
 from moot.runtime.decoding import decoded
 from moot.runtime.jetstream_api import delivered
+from moot.runtime.lifecycle import collect_rarely
 from moot.runtime.nats_connection import NatsConnection
 
 MOVE = """
@@ -43,5 +44,6 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
+    collect_rarely()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main())

@@ -5,6 +5,7 @@ and wires, and returns the jobs that run until the process is told to stop.
 """
 
 import asyncio
+import gc
 import signal
 import sys
 import threading
@@ -30,6 +31,9 @@ CLOSE_SECONDS = 0.7
 FIRST_RETRY_SECONDS = 0.1
 LONGEST_RETRY_SECONDS = 2.0
 READY_LOOK_SECONDS = 0.1
+
+COLLECT_AFTER = (20_000, 20, 50)
+"""Objects, then rounds of each younger generation."""
 
 Job = Callable[[], Coroutine[Any, Any, None]]
 Close = Callable[[], Awaitable[object]]
@@ -87,12 +91,24 @@ Build = Callable[[SettingsT, Host], Coroutine[Any, Any, Service]]
 def main(name: str, settings_class: type[SettingsT], build: Build[SettingsT]) -> NoReturn:
     """Run the service until SIGTERM or SIGINT; exit with 0, with 2 on bad settings, else with 1."""
     settings = load_settings(settings_class)
+    collect_rarely()
     start_logging(name, log_format=settings.log_format, level=settings.log_level)
     tracing = start_tracing(name, settings.replica)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         code = runner.run(run(settings, build))
     _flush(tracing)
     sys.exit(code)
+
+
+def collect_rarely() -> None:
+    """Let the garbage collector look less often, and never at what was imported.
+
+    Batches of events are thousands of objects without a cycle among them: looking at them all the
+    same takes a seventh of the time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
 
 
 async def run(settings: SettingsT, build: Build[SettingsT]) -> int:

@@ -1,7 +1,7 @@
 """What a projection is: events → rows of tables that nothing else writes."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from moot.contracts.envelope import Recorded
 from moot.contracts.subjects import Category
@@ -31,5 +31,11 @@ class Projection:
     apply: Apply
     key: Callable[[Stored], str] = stream_key
 
+    _subjects: tuple[str, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        subjects = tuple(f"chronicle.{category}." for category in self.categories)
+        object.__setattr__(self, "_subjects", subjects)
+
     def wants(self, event: Stored) -> bool:
-        return event.subject.split(".", 2)[1] in self.categories
+        return event.subject.startswith(self._subjects)

@@ -201,6 +201,10 @@ class Turn:
 
     def _sorted_out(self, items: Sequence[Item]) -> tuple[list[Recorded], list[Letter]]:
         """Return what can be applied, and what is bad or has to wait behind something bad."""
+        wanted = [item.event for item in items if item.event is not None]
+        recorded = [event for event in wanted if isinstance(event, Recorded)]
+        if not self._parked and len(recorded) == len(wanted):
+            return recorded, []
         parked = dict(self._parked)
         good: list[Recorded] = []
         letters: list[Letter] = []
