@@ -115,7 +115,8 @@ class _Reading:
 
     async def read(self, position: int) -> AsyncGenerator[Batch]:
         """Yield what comes after `position`; ends where the reader has been left behind."""
-        reader, told = object(), None
+        reader = object()
+        told: object = None
         place = self._place_of(position)
         self._places[reader] = place
         try:
@@ -127,8 +128,8 @@ class _Reading:
                     self._tell()
                     yield _after(position, found)
                 elif self._idle is not None and self._idle is not told:
-                    told = self._idle
-                    yield told
+                    told = idle = self._idle
+                    yield idle
                 elif self._failure is not None:
                     raise self._failure
                 elif self.is_open:
