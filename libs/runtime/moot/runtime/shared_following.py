@@ -99,6 +99,8 @@ class _Reading:
         self._dropped = 0
         self._events = 0
         self._idle: Batch | None = None
+        self._tellings = 0
+        """How often `_idle` was there anew."""
         self._places: dict[object, int] = {}
         self._changed = asyncio.Event()
         self._failure: Exception | None = None
@@ -171,6 +173,7 @@ class _Reading:
             self._idle = None
         else:
             self._idle = batch
+            self._tellings += 1
             while self._batches and self._everyone_is_past_the_first():
                 self._drop_first()
         self._tell()
