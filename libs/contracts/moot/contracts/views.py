@@ -3,19 +3,27 @@
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
+from pydantic import BaseModel, ConfigDict
+
 from moot.contracts.debates import Camp, CampSeat, Stage, Visibility
-from moot.contracts.shape import Frozen, Moment
+from moot.contracts.shape import Moment
 
 ItemT = TypeVar("ItemT")
 
 
-class RoundView(Frozen):
+class View(BaseModel):
+    """What an answer is made of. A reader passes over fields that it doesn't know yet."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class RoundView(View):
     round_no: int
     opened_at: Moment
     closes_at: Moment
 
 
-class DeadlineView(Frozen):
+class DeadlineView(View):
     """What happens next by itself: the ticker's command and when it is due."""
 
     command: str
@@ -23,7 +31,7 @@ class DeadlineView(Frozen):
     round_no: int | None = None
 
 
-class TopicView(Frozen):
+class TopicView(View):
     id: str
     title: str
     summary: str
@@ -49,14 +57,14 @@ class TopicView(Frozen):
     position: int
 
 
-class SignupView(Frozen):
+class SignupView(View):
     agent_id: str
     willing_camps: tuple[Camp, ...]
     signed_up_at: Moment
     position: int
 
 
-class ArgumentView(Frozen):
+class ArgumentView(View):
     id: str
     camp: Camp
     agent_id: str
@@ -66,7 +74,7 @@ class ArgumentView(Frozen):
     position: int
 
 
-class VerdictView(Frozen):
+class VerdictView(View):
     verdict: dict[str, Any]
     rationale: str
     judge_id: str
@@ -75,7 +83,7 @@ class VerdictView(Frozen):
     position: int
 
 
-class AllocationView(Frozen):
+class AllocationView(View):
     """A draw and everything needed to check it; see docs/allocation.md.
 
     From the allocator's commitment on there is one; what is null or empty comes with the draw.
@@ -98,30 +106,30 @@ class AllocationView(Frozen):
     """Whether recomputing it now, from the sign-ups, gives just this."""
 
 
-class VerdictSchemaView(Frozen):
+class VerdictSchemaView(View):
     id: str
     title: str
     json_schema: dict[str, Any]
 
 
-class IssuedKeyView(Frozen):
+class IssuedKeyView(View):
     agent_id: str
     key_id: str
     key: str
     """Shown this once."""
 
 
-class PageView(Frozen, Generic[ItemT]):
+class PageView(View, Generic[ItemT]):
     items: tuple[ItemT, ...]
     next: str | None
 
 
-class FieldProblem(Frozen):
+class FieldProblem(View):
     pointer: str
     detail: str
 
 
-class ProblemView(Frozen):
+class ProblemView(View):
     """RFC 9457, `application/problem+json`."""
 
     type: str
@@ -134,7 +142,7 @@ class ProblemView(Frozen):
     trace_id: str | None = None
 
 
-class HealthView(Frozen):
+class HealthView(View):
     status: str
     reason: str | None = None
     checked_at: datetime | None = None

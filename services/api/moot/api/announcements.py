@@ -8,8 +8,8 @@ from moot.api.operations import Operation
 from moot.api.queries.announcements import PROJECTIONS, list_announcements
 from moot.api.queries.checkpoints import Row, topic_readable
 from moot.contracts.ids import TopicId, is_hex_id
-from moot.contracts.shape import Frozen, Moment
-from moot.contracts.views import PageView
+from moot.contracts.shape import Moment
+from moot.contracts.views import PageView, View
 
 
 class AnnouncementsQuery(PageQuery):
@@ -17,7 +17,7 @@ class AnnouncementsQuery(PageQuery):
     """The topic's id."""
 
 
-class AnnouncementView(Frozen):
+class AnnouncementView(View):
     event_id: str
     """The event that is announced; also the message's idempotency key."""
     event_type: str

@@ -30,7 +30,7 @@ from moot.api.queries.verdicts import read_verdict
 from moot.api.topic_views import topic_view_of_row
 from moot.api.verdicts import verdict_view_of_row
 from moot.contracts.shape import Frozen
-from moot.contracts.views import AllocationView, ArgumentView, TopicView, VerdictView
+from moot.contracts.views import AllocationView, ArgumentView, TopicView, VerdictView, View
 
 MARKDOWN = "text/markdown; charset=utf-8"
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~<>&])")
@@ -40,7 +40,7 @@ class ExportQuery(Frozen):
     format: Literal["json", "markdown"] = "json"
 
 
-class DebateView(Frozen):
+class DebateView(View):
     """Sign-ups are in it only as what the camps were drawn from, once they have been."""
 
     topic: TopicView

@@ -5,10 +5,10 @@ from starlette.responses import Response
 from moot.api.exchange import JSON, Api, Asked
 from moot.api.operations import Operation
 from moot.contracts.debates import CallerKind
-from moot.contracts.shape import Frozen
+from moot.contracts.views import View
 
 
-class CallerView(Frozen):
+class CallerView(View):
     kind: CallerKind
     id: str
     auth_id: str
