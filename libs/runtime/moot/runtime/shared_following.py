@@ -118,7 +118,7 @@ class _Reading:
     async def read(self, position: int) -> AsyncGenerator[Batch]:
         """Yield what comes after `position`; ends where the reader has been left behind."""
         reader = object()
-        told: object = None
+        told = 0
         place = self._place_of(position)
         self._places[reader] = place
         try:
@@ -129,9 +129,9 @@ class _Reading:
                     self._places[reader] = place
                     self._tell()
                     yield _after(position, found)
-                elif self._idle is not None and self._idle is not told:
-                    told = idle = self._idle
-                    yield idle
+                elif self._idle is not None and told != self._tellings:
+                    told = self._tellings
+                    yield self._idle
                 elif self._failure is not None:
                     raise self._failure
                 elif self.is_open:
