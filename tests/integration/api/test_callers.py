@@ -49,6 +49,12 @@ async def test_an_agent_has_one_key(world: World) -> None:
     assert (await world.get("/api/me", key)).status_code == 200
 
 
+async def test_a_key_that_would_be_dead_at_once_is_not_issued(world: World) -> None:
+    body = {"agent_id": "ann", "expires_at": "2001-01-01T00:00:00Z"}
+    refused = await world.post("/api/admin/agent-keys", body, ADMIN)
+    assert (refused.status_code, refused.json()["code"]) == (422, "expiry-has-passed")
+
+
 async def test_a_repeated_issue_shows_no_secret(world: World) -> None:
     body = {"agent_id": "ann"}
     first = await world.post("/api/admin/agent-keys", body, ADMIN, Idempotency_Key="k")

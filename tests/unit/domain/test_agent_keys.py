@@ -51,6 +51,11 @@ def test_an_expired_key_needs_no_force() -> None:
     assert agent_keys.decide(held, SECOND, NOON + timedelta(hours=1))
 
 
+def test_a_key_that_would_be_dead_at_once_is_refused() -> None:
+    dead = FIRST.model_copy(update={"expires_at": NOON})
+    assert _code(agent_keys.initial, dead) == "expiry-has-passed"
+
+
 def test_a_revoked_key_makes_room_and_revoking_twice_decides_nothing() -> None:
     decision = agent_keys.decide(_after(FIRST), REVOKE, NOON)
     assert isinstance(decision, list)

@@ -44,7 +44,7 @@ def evolve(state: KeyState, event: AccessEvent) -> KeyState:
 
 
 def decide(state: KeyState, command: AccessCommand, now: datetime) -> list[AccessEvent] | Refused:
-    """Refusals: `not-admin`, `already-issued`."""
+    """Refusals: `not-admin`, `already-issued`, `expiry-has-passed`."""
     if not command.by.is_admin:
         return Refused("not-admin", "only an admin issues or revokes agents' keys")
     match command:
@@ -60,6 +60,8 @@ def _issue(state: KeyState, command: IssueAgentKey, now: datetime) -> list[Acces
     held = state.key if isinstance(state, Held) else None
     if held is not None and held.key_id == command.key_id:
         return []
+    if command.expires_at is not None and command.expires_at <= now:
+        return Refused("expiry-has-passed", "a key must expire in the future, or never")
     if held is not None and not command.force and not _expired(held, now):
         return Refused("already-issued", "the agent has a key; force replaces it")
     return [

@@ -80,7 +80,7 @@ OPERATIONS = (
         who="admins",
         body=IssueAgentKeyBody,
         example={"agent_id": "ann"},
-        problems=("already-issued",),
+        problems=("already-issued", "expiry-has-passed"),
     ),
     Operation(
         "DELETE",

@@ -133,6 +133,9 @@ PROBLEMS: Mapping[str, Explained] = {
     "draw-secret-mismatch": Explained(
         409, "Another secret", "The secret isn't the one that was committed to."
     ),
+    "expiry-has-passed": Explained(
+        422, "The expiry has passed", "A key must expire in the future, or never."
+    ),
     "already-issued": Explained(
         409,
         "A key was issued already",
@@ -163,7 +166,7 @@ PROBLEMS: Mapping[str, Explained] = {
         404, "No verdict yet", "The topic exists, and its judge hasn't returned a verdict."
     ),
     "allocation-not-found": Explained(
-        404, "No draw yet", "The topic exists, and its camps haven't been drawn."
+        404, "No draw yet", "The topic exists, and its draw hasn't been committed to."
     ),
     "verdict-schema-not-found": Explained(
         404, "No such verdict schema", "GET /api/verdict-schemas lists those there are."
