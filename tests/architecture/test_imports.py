@@ -32,6 +32,7 @@ PLANTED = [
     ("drivers", "services/ticker/moot/ticker/planted.py", "import nats.js"),
     ("drivers", "cli/moot/cli/planted.py", "from opentelemetry import trace"),
     ("faststream", "services/announcer/moot/announcer/planted.py", "import faststream"),
+    ("measured", "libs/runtime/moot/runtime/planted.py", "import bench"),
     ("migrations", "services/api/moot/api/planted.py", "import sqlalchemy"),
 ]
 
