@@ -2,12 +2,13 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import structlog
 
 from moot.runtime.checkpoint import Checkpoint, OwnershipLostError
 from moot.runtime.chronicle import Chronicle, ChronicleUnavailableError
-from moot.runtime.database import Pool, is_outage
+from moot.runtime.database import Connection, Pool, is_outage
 from moot.runtime.projection import Projection
 from moot.runtime.projection_progress import Progress
 from moot.runtime.projection_turn import MOST_EVENTS, Scope, StoppedError, Turn
@@ -15,7 +16,7 @@ from moot.runtime.projection_turn import MOST_EVENTS, Scope, StoppedError, Turn
 STOPPED_SECONDS = 2.0
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 2.0
-HESITATION_SECONDS = 0.2
+HESITATION_SECONDS = 0.08
 """How long a replica waits, for each projection that it owns, before it takes another."""
 
 RELEASE_SECONDS = 0.5
@@ -27,10 +28,14 @@ log = structlog.stdlib.get_logger()
 
 @dataclass
 class Replica:
-    """One process among those that share the projections. What it owns makes it hesitate."""
+    """One process among those that share the projections. What it owns makes it hesitate.
+
+    It takes one at a time, so that replicas that start together take turns.
+    """
 
     name: str
     owned: set[str] = field(default_factory=set[str])
+    taking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class ProjectionRunner:
@@ -88,10 +93,8 @@ class ProjectionRunner:
 
     async def _take_turn(self) -> bool:
         """Take the projection if it is free, and run it; True when it has come to its end."""
-        await asyncio.sleep(HESITATION_SECONDS * len(self._replica.owned))
         async with self._pool.acquire() as connection:
-            async with self._scope.transaction(connection):
-                taken = await Checkpoint.take(connection, self.projection.name, self._replica.name)
+            taken = await self._taken(connection)
             if isinstance(taken, Checkpoint):
                 await self._own(
                     Turn(self.projection, self._chronicle, connection, taken, self._scope)
@@ -102,9 +105,18 @@ class ProjectionRunner:
         await asyncio.sleep(max(taken.total_seconds(), 0.0) + AFTER_LEASE_SECONDS)
         return False
 
+    async def _taken(self, connection: Connection) -> Checkpoint | timedelta:
+        name = self.projection.name
+        async with self._replica.taking:
+            await asyncio.sleep(HESITATION_SECONDS * len(self._replica.owned))
+            async with self._scope.transaction(connection):
+                taken = await Checkpoint.take(connection, name, self._replica.name)
+            if isinstance(taken, Checkpoint):
+                self._replica.owned.add(name)
+        return taken
+
     async def _own(self, turn: Turn) -> None:
         name = self.projection.name
-        self._replica.owned.add(name)
         self._progress.owned(by_us=True)
         log.info("projection_taken", projection=name, position=turn.checkpoint.position)
         reason: str | None = None
