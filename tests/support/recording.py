@@ -17,6 +17,7 @@ from moot.contracts.deliveries import (
     Endpoint,
 )
 from moot.contracts.envelope import Cause, Envelope
+from moot.contracts.examples import OPERATION_EVENTS
 from moot.contracts.ids import CommandId, EventId, KeyId, Position, TopicId, derived_id
 from moot.contracts.subjects import StreamName
 from moot.contracts.topic_commands import (
@@ -126,6 +127,7 @@ def everything() -> list[Written]:
     streams[StreamName("delivery", derived_id("queue", "bad"))] = failed()
     streams[StreamName("access", "ann")] = keys("ann")
     streams[StreamName("access", "bob")] = keys("bob")[:2]
+    streams[StreamName("operation", "another_v1")] = OPERATION_EVENTS
     return interleaved(streams)
 
 

@@ -5,17 +5,19 @@ from typing import Any, get_args
 
 from moot.contracts.access import AccessCommand, AccessEvent
 from moot.contracts.deliveries import DeliveryCommand, DeliveryEvent
+from moot.contracts.operations import OperationCommand, OperationEvent
 from moot.contracts.subjects import Category
 from moot.contracts.topic_commands import TopicCommand
 from moot.contracts.topic_events import TopicEvent
 
-Event = TopicEvent | DeliveryEvent | AccessEvent
-Command = TopicCommand | DeliveryCommand | AccessCommand
+Event = TopicEvent | DeliveryEvent | AccessEvent | OperationEvent
+Command = TopicCommand | DeliveryCommand | AccessCommand | OperationCommand
 
 EVENTS_BY_CATEGORY: dict[Category, tuple[type[Event], ...]] = {
     "topic": get_args(TopicEvent),
     "delivery": get_args(DeliveryEvent),
     "access": get_args(AccessEvent),
+    "operation": get_args(OperationEvent),
 }
 
 EVENTS: dict[str, type[Event]] = {
@@ -24,7 +26,7 @@ EVENTS: dict[str, type[Event]] = {
 
 COMMANDS: dict[str, type[Command]] = {
     command.model_fields["name"].default: command
-    for union in (TopicCommand, DeliveryCommand, AccessCommand)
+    for union in (TopicCommand, DeliveryCommand, AccessCommand, OperationCommand)
     for command in get_args(get_args(union)[0])
 }
 

@@ -29,6 +29,16 @@ from moot.contracts.deliveries import (
 )
 from moot.contracts.envelope import Cause, Envelope
 from moot.contracts.ids import AgentId, CommandId, EventId, KeyId, Position, TopicId
+from moot.contracts.operations import (
+    DeadLetterRetried,
+    DeadLetterSkipped,
+    PauseProjection,
+    ProjectionPaused,
+    ProjectionResumed,
+    ResumeProjection,
+    RetryDeadLetter,
+    SkipDeadLetter,
+)
 from moot.contracts.subjects import Category, StreamName
 from moot.contracts.topic_commands import (
     AllocateCamps,
@@ -72,6 +82,7 @@ from moot.contracts.topic_events import (
 
 _NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 _ANN, _BOB, _CYD = AgentId("ann"), AgentId("bob"), AgentId("cyd")
+_PROJECTION = "debates_v1"
 _CREATOR = Caller.agent("ann")
 _TICKER = Caller.service("ticker")
 _ALLOCATOR = Caller.service("allocator")
@@ -220,10 +231,34 @@ ACCESS_EVENTS: tuple[Event, ...] = (
     ),
 )
 
+OPERATION_EVENTS: tuple[Event, ...] = (
+    ProjectionPaused(
+        projection=_PROJECTION, reason="looking into it", paused_by="admin:eve", paused_at=_NOON
+    ),
+    ProjectionResumed(projection=_PROJECTION, reason="", resumed_by="admin:eve", resumed_at=_NOON),
+    DeadLetterRetried(
+        projection=_PROJECTION,
+        key=f"topic/{_TOPIC_ID}",
+        position=Position(7),
+        reason="the new version is out",
+        retried_by="admin:eve",
+        retried_at=_NOON,
+    ),
+    DeadLetterSkipped(
+        projection=_PROJECTION,
+        key=f"topic/{_TOPIC_ID}",
+        position=Position(7),
+        reason="written by hand, by mistake",
+        skipped_by="admin:eve",
+        skipped_at=_NOON,
+    ),
+)
+
 EVENTS: dict[Category, tuple[Event, ...]] = {
     "topic": TOPIC_EVENTS,
     "delivery": DELIVERY_EVENTS,
     "access": ACCESS_EVENTS,
+    "operation": OPERATION_EVENTS,
 }
 
 COMMANDS: tuple[Command, ...] = (
@@ -267,12 +302,25 @@ COMMANDS: tuple[Command, ...] = (
     MakeDeliveryDue(by=_TICKER, event_id=_EVENT_ID),
     IssueAgentKey(by=ADMIN, key_id=KeyId("0197a3c46f0a7d3e8b5c2f1e9d8c7b6b"), key_hash="55" * 32),
     RevokeAgentKey(by=ADMIN, reason="lost"),
+    PauseProjection(by=ADMIN, projection=_PROJECTION, reason="looking into it"),
+    ResumeProjection(by=ADMIN, projection=_PROJECTION),
+    RetryDeadLetter(
+        by=ADMIN, projection=_PROJECTION, key=f"topic/{_TOPIC_ID}", position=Position(7)
+    ),
+    SkipDeadLetter(
+        by=ADMIN,
+        projection=_PROJECTION,
+        key=f"topic/{_TOPIC_ID}",
+        position=Position(7),
+        reason="written by hand, by mistake",
+        operations_seen=2,
+    ),
 )
 
 
 def in_envelope(category: Category, event: Event) -> Envelope:
     """Return `event` as the Chronicle would hold it, in a stream of its category."""
-    stream_id = _BOB if category == "access" else _TOPIC_ID
+    stream_id = {"access": _BOB, "operation": _PROJECTION}.get(category, _TOPIC_ID)
     return Envelope(
         id=_EVENT_ID,
         stream=StreamName(category, stream_id),

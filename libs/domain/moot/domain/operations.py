@@ -1,0 +1,125 @@
+"""What operators do to a projection: events, fold, decide."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import assert_never
+
+from moot.contracts.operations import (
+    DeadLetterRetried,
+    DeadLetterSkipped,
+    OperationCommand,
+    OperationEvent,
+    PauseProjection,
+    ProjectionPaused,
+    ProjectionResumed,
+    ResumeProjection,
+    RetryDeadLetter,
+    SkipDeadLetter,
+)
+from moot.contracts.subjects import Category
+from moot.domain.refusal import Refused
+
+category: Category = "operation"
+
+
+@dataclass(frozen=True, slots=True)
+class Operated:
+    """What was asked of a projection so far; `operations` counts all of it."""
+
+    operations: int = 0
+    paused: bool = False
+    skipped: frozenset[int] = frozenset()
+
+
+initial = Operated()
+
+
+def evolve(state: Operated, event: OperationEvent) -> Operated:
+    counted = replace(state, operations=state.operations + 1)
+    match event:
+        case ProjectionPaused():
+            return replace(counted, paused=True)
+        case ProjectionResumed():
+            return replace(counted, paused=False)
+        case DeadLetterRetried():
+            return counted
+        case DeadLetterSkipped():
+            return replace(counted, skipped=state.skipped | {event.position})
+        case _:
+            assert_never(event)
+
+
+def decide(
+    state: Operated, command: OperationCommand, now: datetime
+) -> list[OperationEvent] | Refused:
+    """Refusals: `not-admin`, `reason-required`, `already-skipped`, `looked-too-early`."""
+    if not command.by.is_admin:
+        return Refused("not-admin", "only an operator does that")
+    match command:
+        case PauseProjection():
+            return [] if state.paused else [_paused(command, now)]
+        case ResumeProjection():
+            return [_resumed(command, now)] if state.paused else []
+        case RetryDeadLetter():
+            return _retry(state, command, now)
+        case SkipDeadLetter():
+            return _skip(state, command, now)
+        case _:
+            assert_never(command)
+
+
+def _paused(command: PauseProjection, now: datetime) -> ProjectionPaused:
+    return ProjectionPaused(
+        projection=command.projection,
+        reason=command.reason,
+        paused_by=command.by.auth_id,
+        paused_at=now,
+    )
+
+
+def _resumed(command: ResumeProjection, now: datetime) -> ProjectionResumed:
+    return ProjectionResumed(
+        projection=command.projection,
+        reason=command.reason,
+        resumed_by=command.by.auth_id,
+        resumed_at=now,
+    )
+
+
+def _retry(
+    state: Operated, command: RetryDeadLetter, now: datetime
+) -> list[OperationEvent] | Refused:
+    if command.position in state.skipped:
+        return Refused("already-skipped", f"the event at {command.position} was skipped for good")
+    return [
+        DeadLetterRetried(
+            projection=command.projection,
+            key=command.key,
+            position=command.position,
+            reason=command.reason,
+            retried_by=command.by.auth_id,
+            retried_at=now,
+        )
+    ]
+
+
+def _skip(
+    state: Operated, command: SkipDeadLetter, now: datetime
+) -> list[OperationEvent] | Refused:
+    if command.position in state.skipped:
+        return []
+    if not command.reason.strip():
+        return Refused("reason-required", "say why the event is skipped: it never takes effect")
+    # What a retry has applied meanwhile can't be undone, but a rebuild would leave it out.
+    if command.operations_seen != state.operations:
+        return Refused("looked-too-early", "something else was done to the projection: look again")
+    return [
+        DeadLetterSkipped(
+            projection=command.projection,
+            key=command.key,
+            position=command.position,
+            reason=command.reason.strip(),
+            skipped_by=command.by.auth_id,
+            skipped_at=now,
+        )
+    ]
