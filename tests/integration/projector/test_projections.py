@@ -7,7 +7,7 @@ from moot.contracts.envelope import Recorded
 from moot.projector import agent_keys, announcements, deadlines
 from moot.projector.debates import projection as debates
 from moot.projector.projections import PROJECTIONS
-from moot.runtime import checkpoint
+from moot.runtime import checkpoint, projection_operations, set_aside
 from moot.runtime.chronicle import Chronicle
 from moot.runtime.database import Pool
 from moot.runtime.decoding import decoded
@@ -21,6 +21,8 @@ STATEMENTS = (
     *announcements.STATEMENTS,
     *agent_keys.STATEMENTS,
     *checkpoint.STATEMENTS,
+    *projection_operations.STATEMENTS,
+    *set_aside.STATEMENTS,
 )
 
 

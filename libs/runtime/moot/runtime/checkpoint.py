@@ -1,11 +1,10 @@
-"""A projection's checkpoint: how far it has come, who owns it, and what was set aside.
+"""A projection's checkpoint: how far it has come, and who owns it.
 
 One replica owns a projection at a time. It holds a lease, by PostgreSQL's clock, and an epoch that
 each takeover raises: every transaction begins by moving the checkpoint from the position and epoch
 that the owner believes in, so a stale owner moves no row and writes nothing.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Self
@@ -22,7 +21,7 @@ TAKE = """
 UPDATE projector_checkpoint
 SET epoch = epoch + 1, owner = $2, lease_until = clock_timestamp() + $3,
     updated_at = clock_timestamp()
-WHERE projection = $1 AND state IN ('live', 'stopped')
+WHERE projection = $1 AND state IN ('live', 'paused', 'stopped')
     AND (owner IS NULL OR owner = $2 OR lease_until < clock_timestamp())
 RETURNING position, epoch, events_applied, stream_created_at, last_event_digest
 """
@@ -38,7 +37,7 @@ ADVANCE = """
 WITH moved AS (
     UPDATE projector_checkpoint
     SET position = $5, lease_until = clock_timestamp() + $6, events_applied = events_applied + $7,
-        last_event_at = $8, last_event_digest = $9, head_seen = $11, state = 'live', error = NULL,
+        last_event_at = $8, last_event_digest = $9, head_seen = $11, state = $12, error = NULL,
         updated_at = clock_timestamp()
     WHERE projection = $1 AND position = $2 AND epoch = $3 AND owner = $4
     RETURNING projection, position
@@ -51,7 +50,7 @@ FROM moved
 RENEW = """
 UPDATE projector_checkpoint
 SET lease_until = clock_timestamp() + $5, head_seen = greatest(head_seen, $6),
-    stream_created_at = $7, state = 'live', error = NULL, updated_at = clock_timestamp()
+    stream_created_at = $7, state = $8, error = NULL, updated_at = clock_timestamp()
 WHERE projection = $1 AND position = $2 AND epoch = $3 AND owner = $4
 RETURNING position
 """
@@ -62,45 +61,16 @@ SET owner = NULL, lease_until = NULL, state = $4, error = $5, updated_at = clock
 WHERE projection = $1 AND epoch = $2 AND owner = $3
 """
 
-PARKED = """
-SELECT key, min(position) AS position FROM dead_letters WHERE projection = $1 GROUP BY key
-"""
-
-PARK = """
-INSERT INTO dead_letters
-    (projection, position, key, event_id, event_type, subject, reason, parked_behind, stored_at)
-SELECT $1, l.position, l.key, l.event_id, l.event_type, l.subject, l.reason, l.parked_behind,
-    l.stored_at
-FROM unnest(
-    $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[],
-    $9::timestamptz[]
-) AS l (position, key, event_id, event_type, subject, reason, parked_behind, stored_at)
-"""
-
-# A renewal that a power cut undoes was about a lease that is over by then, and a move past events
-# that the projection doesn't want is made again: no need to wait for the disk.
+# A renewal that a power cut undoes was about a lease that is over by then: no need to wait for the
+# disk.
 FAST = "SET LOCAL synchronous_commit TO off"
 
 
-STATEMENTS = (CREATE, TAKE, LEASE_LEFT, ADVANCE, RENEW, GIVE_UP, PARKED, PARK)
+STATEMENTS = (CREATE, TAKE, LEASE_LEFT, ADVANCE, RENEW, GIVE_UP)
 
 
 class OwnershipLostError(Exception):
     """Another owner has taken the projection; nothing was written."""
-
-
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """An event set aside: for `reason`, or behind an earlier one of its key at `parked_behind`."""
-
-    position: int
-    key: str
-    event_id: str
-    event_type: str | None
-    subject: str
-    reason: str
-    parked_behind: int | None
-    stored_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +84,11 @@ class Checkpoint:
     stream_created_at: datetime | None
     """Of the stream that the position is in, None before the first event."""
     last_event_digest: str | None
+    paused: bool = False
+
+    @property
+    def state(self) -> str:
+        return "paused" if self.paused else "live"
 
     @classmethod
     async def take(cls, connection: Connection, projection: str, owner: str) -> Self | timedelta:
@@ -134,6 +109,12 @@ class Checkpoint:
 
     async def advance(self, connection: Connection, step: "Step", channel: str | None) -> Self:
         """Move to `step`, inside the caller's transaction: its first statement."""
+        moved = replace(
+            self,
+            position=step.position,
+            last_event_digest=step.last_event_digest,
+            paused=step.pauses,
+        )
         told = await connection.fetchval(
             ADVANCE,
             self.projection,
@@ -147,10 +128,11 @@ class Checkpoint:
             step.last_event_digest,
             channel,
             step.head,
+            moved.state,
         )
         if told is None:
             raise OwnershipLostError(self.projection)
-        return replace(self, position=step.position, last_event_digest=step.last_event_digest)
+        return moved
 
     async def renew(
         self, connection: Connection, head: int, stream_created_at: datetime | None
@@ -166,6 +148,7 @@ class Checkpoint:
             LEASE,
             head,
             stream_created_at,
+            self.state,
         )
         if row is None:
             raise OwnershipLostError(self.projection)
@@ -173,36 +156,20 @@ class Checkpoint:
 
     async def give_up(self, connection: Connection, reason: str | None) -> None:
         """Let another owner take it at once; with a `reason`, say why it can't go on."""
-        state = "live" if reason is None else "stopped"
+        state = self.state if reason is None else "stopped"
         await connection.execute(GIVE_UP, self.projection, self.epoch, self.owner, state, reason)
-
-    async def parked(self, connection: Connection) -> dict[str, int]:
-        """Return the parked keys, each with the position of the event that it waits behind."""
-        rows = await connection.fetch(PARKED, self.projection)
-        return {row["key"]: row["position"] for row in rows}
-
-    async def park(self, connection: Connection, letters: Sequence[Letter]) -> None:
-        """Set events aside, inside the caller's transaction."""
-        await connection.execute(
-            PARK,
-            self.projection,
-            [letter.position for letter in letters],
-            [letter.key for letter in letters],
-            [letter.event_id for letter in letters],
-            [letter.event_type for letter in letters],
-            [letter.subject for letter in letters],
-            [letter.reason for letter in letters],
-            [letter.parked_behind for letter in letters],
-            [letter.stored_at for letter in letters],
-        )
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Where a transaction moves the checkpoint, with how many events since the last."""
+    """Where a transaction moves the checkpoint, with how many events since the last.
+
+    `pauses`: it stays there until an operator says otherwise.
+    """
 
     position: int
     events: int
     last_event_at: datetime
     last_event_digest: str
     head: int
+    pauses: bool = False

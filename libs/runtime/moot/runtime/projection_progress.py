@@ -16,6 +16,7 @@ BEHIND = Gauge("moot_projection_seconds_behind", "Age of what is applied next", 
 OWNED = Gauge("moot_projection_owned", "1 where this replica owns it", ["projection"])
 EVENTS = Counter("moot_projection_events", "Events applied or passed over", ["projection"])
 DEAD_LETTERS = Counter("moot_projection_dead_letters", "Events set aside", ["projection"])
+PARKED = Gauge("moot_projection_parked", "Events set aside that wait now", ["projection"])
 FAILURES = Counter("moot_projection_failures", "Turns that an outage ended", ["projection"])
 BATCH_SECONDS = Histogram("moot_projection_batch_seconds", "Time of one commit", ["projection"])
 
@@ -40,6 +41,9 @@ class Progress:
 
     def parked(self, events: int) -> None:
         DEAD_LETTERS.labels(self._projection).inc(events)
+
+    def waiting(self, events: int) -> None:
+        PARKED.labels(self._projection).set(events)
 
     def at(self, position: int, head: int, last_event_at: datetime | None = None) -> None:
         self._position.set(position)

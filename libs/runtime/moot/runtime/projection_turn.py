@@ -3,20 +3,37 @@
 import asyncio
 import hashlib
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import structlog
 
 from moot.contracts.envelope import Recorded
-from moot.runtime.checkpoint import FAST, Checkpoint, Letter, OwnershipLostError, Step
+from moot.contracts.operations import (
+    DeadLetterRetried,
+    DeadLetterSkipped,
+    ProjectionPaused,
+    ProjectionResumed,
+)
+from moot.runtime.checkpoint import Checkpoint, OwnershipLostError, Step
 from moot.runtime.chronicle import Chronicle, Stored
 from moot.runtime.database import OPS, PROGRESS_CHANNEL, Connection, is_outage
 from moot.runtime.decoding import UndecodableEventError, decoded
 from moot.runtime.projection import Projection
+from moot.runtime.projection_operations import (
+    Operation,
+    is_paused,
+    operation,
+    operations,
+    operations_of,
+    release,
+    skipped_by,
+    waiting,
+)
 from moot.runtime.projection_progress import Progress
+from moot.runtime.set_aside import Item, SetAside
 
 FETCH = 500
 FETCHES_AHEAD = 4
@@ -24,7 +41,6 @@ MOST_EVENTS = FETCH * FETCHES_AHEAD
 """The most of one transaction: what was fetched during the last one is applied together."""
 
 RENEW_SECONDS = 0.6
-MOST_REASON = 2000
 
 SET_SCOPE = """
 SELECT set_config('search_path', $1, true), set_config('transaction_timeout', $2, true)
@@ -59,14 +75,6 @@ class Scope:
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
-    """A stored event: decoded, or why that failed; None where the projection doesn't want it."""
-
-    stored: Stored
-    event: Recorded | Exception | None
-
-
-@dataclass(frozen=True, slots=True)
 class _Fetched:
     items: list[Item]
     head: int
@@ -89,29 +97,26 @@ class Turn:
         self._connection = connection
         self._scope = scope
         self._progress = Progress(projection.name)
-        self._parked: dict[str, int] = {}
+        self._operations = operations_of(projection.name).subject
+        self._aside = SetAside(projection, self._progress)
         self._sessions = -1
 
     async def begin(self) -> None:
         """Check that the checkpoint is one of this Chronicle. Raises StoppedError."""
+        await self._look_back()
         await self._verify()
         async with self._scope.transaction(self._connection):
-            self._parked = await self.checkpoint.parked(self._connection)
+            parked = await self._aside.read(self._connection)
+        self._aside.know(parked)
 
     async def run(self, most: int) -> None:
         """Apply everything; returns only at `scope.until`.
 
         At most `most` events go into the first transaction, into later ones as many as go well.
         """
-        fetched: asyncio.Queue[_Fetched | Exception] = asyncio.Queue(FETCHES_AHEAD)
-        fetching = asyncio.create_task(self._fetch(fetched, self.checkpoint.position))
-        try:
-            while not self._over():
-                await self._next(fetched, most)
-                most = min(most * 2, MOST_EVENTS)
-        finally:
-            fetching.cancel()
-            await asyncio.wait({fetching})
+        while not self._over():
+            await self._hold()
+            most = await self._follow(most)
 
     async def give_up(self, reason: str | None) -> None:
         """Let another replica own it; with a `reason`, say that it can't go on as it is."""
@@ -120,6 +125,44 @@ class Turn:
 
     def _over(self) -> bool:
         return self._scope.until is not None and self.checkpoint.position >= self._scope.until
+
+    async def _look_back(self) -> None:
+        """Find in the Chronicle what operators have decided, whoever was the owner then.
+
+        A rebuild has to know what is skipped before it meets it.
+        """
+        done = await operations(self._chronicle, self._projection.name)
+        self._aside.skipped = skipped_by(done)
+        before = [each for each in done if each.position <= self.checkpoint.position]
+        self.checkpoint = replace(self.checkpoint, paused=is_paused(before))
+
+    async def _hold(self) -> None:
+        """While it is paused, keep the lease, and look for the operation that resumes it."""
+        while self.checkpoint.paused and not self._over():
+            if await self._is_resumed(self.checkpoint.position):
+                self.checkpoint = replace(self.checkpoint, paused=False)
+                return
+            if self._sessions != self._chronicle.sessions:
+                await self._verify()
+            await self._renew(await self._chronicle.head())
+            await asyncio.sleep(RENEW_SECONDS)
+
+    async def _is_resumed(self, after: int) -> bool:
+        later = await operations(self._chronicle, self._projection.name, after)
+        return any(isinstance(each.event, ProjectionResumed) for each in later)
+
+    async def _follow(self, most: int) -> int:
+        """Apply what comes until it is over or paused; return how many go into a transaction."""
+        fetched: asyncio.Queue[_Fetched | Exception] = asyncio.Queue(FETCHES_AHEAD)
+        fetching = asyncio.create_task(self._fetch(fetched, self.checkpoint.position))
+        try:
+            while not self._over() and not self.checkpoint.paused:
+                await self._next(fetched, most)
+                most = min(most * 2, MOST_EVENTS)
+        finally:
+            fetching.cancel()
+            await asyncio.wait({fetching})
+        return most
 
     async def _fetch(self, into: asyncio.Queue[_Fetched | Exception], after: int) -> None:
         """Fetch and decode while what was fetched before is applied."""
@@ -133,7 +176,7 @@ class Turn:
 
     def _item(self, stored: Stored, known: dict[int, Recorded]) -> Item:
         if not self._projection.wants(stored):
-            return Item(stored, None)
+            return self._passed_over(stored)
         event = known.get(stored.position)
         if event is None:
             try:
@@ -141,6 +184,14 @@ class Turn:
             except UndecodableEventError as error:
                 return Item(stored, error)
         return Item(stored, event)
+
+    def _passed_over(self, stored: Stored) -> Item:
+        if stored.subject != self._operations:
+            return Item(stored, None)
+        try:
+            return Item(stored, None, operation(decoded(stored)))
+        except UndecodableEventError as error:
+            return Item(stored, error)
 
     async def _next(self, fetched: asyncio.Queue[_Fetched | Exception], most: int) -> None:
         try:
@@ -156,8 +207,13 @@ class Turn:
             items = [item for item in items if item.stored.position <= self._scope.until]
         if not items:
             await self._renew(head)
-        for start in range(0, len(items), most):
-            await self._apply(items[start : start + most], head)
+        for part in _parts(items, most):
+            if part[0].operation is None:
+                await self._apply(part, head)
+            else:
+                await self._carry_out(part[0].stored, part[0].operation, head)
+            if self.checkpoint.paused:
+                return
 
     async def _renew(self, head: int) -> None:
         created_at = self.checkpoint.stream_created_at
@@ -179,59 +235,78 @@ class Turn:
                 return
             await self._commit([Item(items[0].stored, error)], head)
 
-    async def _commit(self, items: Sequence[Item], head: int) -> None:
+    async def _commit(self, items: Sequence[Item], head: int, *, pauses: bool = False) -> None:
         """Move the checkpoint and write the rows, or neither."""
         began_ns = time.time_ns()
-        last = items[-1].stored
-        good, letters = self._sorted_out(items)
-        step = Step(last.position, len(items), last.stored_at, digest(last), head)
+        good, letters = self._aside.sorted_out(items)
         async with self._scope.transaction(self._connection):
-            if not good and not letters:
-                await self._connection.execute(FAST)
-            moved = await self.checkpoint.advance(self._connection, step, self._scope.channel)
-            if letters:
-                await self.checkpoint.park(self._connection, letters)
+            moved = await self._advance(items, head, pauses=pauses)
+            parked = await self._aside.park(self._connection, letters) if letters else None
             if good:
                 await self._projection.apply(self._connection, good)
-        self.checkpoint = moved
-        self._progress.at(last.position, head, last.stored_at)
+        self._moved(moved, items, head)
         self._progress.committed(len(items), good, began_ns)
-        for letter in letters:
-            self._set_aside(letter)
+        if parked is not None:
+            self._aside.know(parked)
+            self._aside.tell(letters)
 
-    def _sorted_out(self, items: Sequence[Item]) -> tuple[list[Recorded], list[Letter]]:
-        """Return what can be applied, and what is bad or has to wait behind something bad."""
-        wanted = [item.event for item in items if item.event is not None]
-        recorded = [event for event in wanted if isinstance(event, Recorded)]
-        if not self._parked and len(recorded) == len(wanted):
-            return recorded, []
-        parked = dict(self._parked)
-        good: list[Recorded] = []
-        letters: list[Letter] = []
-        for item in items:
-            if item.event is None:
-                continue
-            key = self._projection.key(item.stored)
-            if key in parked:
-                letters.append(_letter(item, key, f"parked behind {parked[key]}", parked[key]))
-            elif isinstance(item.event, Exception):
-                parked[key] = item.stored.position
-                reason = f"{type(item.event).__name__}: {item.event}"
-                letters.append(_letter(item, key, reason, None))
-            else:
-                good.append(item.event)
-        return good, letters
+    async def _advance(
+        self, items: Sequence[Item], head: int, *, pauses: bool = False
+    ) -> Checkpoint:
+        last = items[-1].stored
+        step = Step(last.position, len(items), last.stored_at, digest(last), head, pauses)
+        return await self.checkpoint.advance(self._connection, step, self._scope.channel)
 
-    def _set_aside(self, letter: Letter) -> None:
-        self._parked.setdefault(letter.key, letter.position)
-        self._progress.parked(1)
-        log.error(
-            "event_set_aside",
+    def _moved(self, checkpoint: Checkpoint, items: Sequence[Item], head: int) -> None:
+        self.checkpoint = checkpoint
+        self._progress.at(checkpoint.position, head, items[-1].stored.stored_at)
+
+    async def _carry_out(self, stored: Stored, done: Operation, head: int) -> None:
+        """Do what an operator asked for."""
+        match done.event:
+            case DeadLetterSkipped() as event:
+                self._aside.skipped.add(event.position)
+                await self._release(stored, (event.key, event.position), head)
+            case DeadLetterRetried() as event:
+                await self._release(stored, (event.key, event.position), head)
+            case ProjectionPaused():
+                pauses = not await self._is_resumed(done.position)
+                await self._commit([Item(stored, None)], head, pauses=pauses)
+            case ProjectionResumed():
+                await self._commit([Item(stored, None)], head)
+        log.warning(
+            "operation_carried_out",
             projection=self._projection.name,
-            position=letter.position,
-            key=letter.key,
-            reason=letter.reason,
+            operation=done.event.type,
+            position=done.position,
         )
+
+    async def _release(self, asked_by: Stored, letter: tuple[str, int], head: int) -> None:
+        """Apply the dead letters of a key in order, until one fails or none is left.
+
+        The last of them in the transaction that moves the checkpoint past who asked for it. Each
+        transaction is fenced, so who takes over goes on where this owner was.
+        """
+        items = [Item(asked_by, None)]
+        while True:
+            found = await waiting(
+                self._projection, self._chronicle, self._connection, letter, self._aside.skipped
+            )
+            async with self._scope.transaction(self._connection):
+                if found.rest:
+                    created_at = self.checkpoint.stream_created_at
+                    fenced = await self.checkpoint.renew(self._connection, head, created_at)
+                else:
+                    fenced = await self._advance(items, head)
+                failed = await release(self._projection, self._connection, found)
+                parked = await self._aside.read(self._connection)
+            self._aside.know(parked)
+            self._moved(fenced, items, head)
+            if not found.rest:
+                return
+            if failed:
+                await self._commit(items, head)
+                return
 
     async def _verify(self) -> None:
         """Raise StoppedError unless the checkpoint is one of this very Chronicle."""
@@ -278,20 +353,16 @@ def _together(
     return items, head
 
 
-def _letter(item: Item, key: str, reason: str, parked_behind: int | None) -> Letter:
-    stored, event = item.stored, item.event
-    return Letter(
-        position=stored.position,
-        key=key,
-        event_id=_storable(stored.id),
-        event_type=event.event.type if isinstance(event, Recorded) else None,
-        subject=stored.subject,
-        reason=_storable(reason),
-        parked_behind=parked_behind,
-        stored_at=stored.stored_at,
-    )
+def _parts(items: Sequence[Item], most: int) -> Iterator[Sequence[Item]]:
+    """Cut into parts of at most `most`, each operation a part of its own."""
+    start = 0
+    for end, item in enumerate(items):
+        if item.operation is not None:
+            yield from _parts_without(items[start:end], most)
+            yield [item]
+            start = end + 1
+    yield from _parts_without(items[start:], most)
 
 
-def _storable(text: str) -> str:
-    """Return what PostgreSQL can store of a text that may quote anything."""
-    return text[:MOST_REASON].replace("\x00", "").encode(errors="replace").decode()
+def _parts_without(items: Sequence[Item], most: int) -> Iterator[Sequence[Item]]:
+    return (items[start : start + most] for start in range(0, len(items), most))
