@@ -6,7 +6,17 @@ from typing import Annotated
 
 import typer
 
-from moot.cli import agents, config, migrate, provision, seed, status, up
+from moot.cli import (
+    agents,
+    config,
+    dead_letters,
+    migrate,
+    projections,
+    provision,
+    seed,
+    status,
+    up,
+)
 from moot.cli.errors import CommandError
 
 app = typer.Typer(
@@ -22,6 +32,8 @@ app.command("seed")(seed.seed)
 app.command("status")(status.status)
 app.add_typer(config.app, name="config")
 app.add_typer(agents.app, name="agents")
+app.add_typer(projections.app, name="projections")
+app.add_typer(dead_letters.app, name="dead-letters")
 
 
 @app.callback()

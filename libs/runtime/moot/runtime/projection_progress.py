@@ -2,12 +2,10 @@
 
 import time
 from collections.abc import Sequence
-from datetime import datetime
 
 from prometheus_client import Counter, Gauge, Histogram
 
 from moot.contracts.envelope import Recorded
-from moot.runtime.clock import utc_now
 from moot.runtime.telemetry import record_span
 
 POSITION = Gauge("moot_projection_position", "Last position applied", ["projection"])
@@ -29,7 +27,6 @@ class Progress:
         self._projection = projection
         self._position = POSITION.labels(projection)
         self._head = HEAD.labels(projection)
-        self._behind = BEHIND.labels(projection)
         self._events = EVENTS.labels(projection)
         self._batch_seconds = BATCH_SECONDS.labels(projection)
 
@@ -42,16 +39,9 @@ class Progress:
     def parked(self, events: int) -> None:
         DEAD_LETTERS.labels(self._projection).inc(events)
 
-    def waiting(self, events: int) -> None:
-        PARKED.labels(self._projection).set(events)
-
-    def at(self, position: int, head: int, last_event_at: datetime | None = None) -> None:
+    def at(self, position: int, head: int) -> None:
         self._position.set(position)
         self._head.set(max(position, head))
-        if position >= head or last_event_at is None:
-            self._behind.set(0)
-        else:
-            self._behind.set((utc_now() - last_event_at).total_seconds())
 
     def committed(self, events: int, applied: Sequence[Recorded], began_ns: int) -> None:
         """Count a commit that began at `began_ns` (of `time.time_ns`), and trace its events."""

@@ -244,7 +244,7 @@ class Turn:
             parked = await self._aside.park(self._connection, letters) if letters else None
             if good:
                 await self._projection.apply(self._connection, good)
-        self._moved(moved, items, head)
+        self._moved(moved, head)
         self._progress.committed(len(items), good, began_ns)
         if parked is not None:
             self._aside.know(parked)
@@ -257,9 +257,9 @@ class Turn:
         step = Step(last.position, len(items), last.stored_at, digest(last), head, pauses)
         return await self.checkpoint.advance(self._connection, step, self._scope.channel)
 
-    def _moved(self, checkpoint: Checkpoint, items: Sequence[Item], head: int) -> None:
+    def _moved(self, checkpoint: Checkpoint, head: int) -> None:
         self.checkpoint = checkpoint
-        self._progress.at(checkpoint.position, head, items[-1].stored.stored_at)
+        self._progress.at(checkpoint.position, head)
 
     async def _carry_out(self, stored: Stored, done: Operation, head: int) -> None:
         """Do what an operator asked for."""
@@ -301,7 +301,7 @@ class Turn:
                 failed = await release(self._projection, self._connection, found)
                 parked = await self._aside.read(self._connection)
             self._aside.know(parked)
-            self._moved(fenced, items, head)
+            self._moved(fenced, head)
             if not found.rest:
                 return
             if failed:

@@ -45,9 +45,15 @@ class Readiness:
     def clear(self, name: str) -> None:
         self._blocked.pop(name, None)
 
-    def note(self, name: str, text: str) -> None:
-        """Say something beside the checks that makes nothing unready, e.g. what isn't known."""
-        self._notes[name] = text
+    def note(self, name: str, text: str | None) -> None:
+        """Say something beside the checks that makes nothing unready, e.g. what isn't known.
+
+        None takes it back.
+        """
+        if text is None:
+            self._notes.pop(name, None)
+        else:
+            self._notes[name] = text
 
     async def report(self) -> Report:
         asked = await asyncio.gather(*(_reason(check) for check in self._checks.values()))

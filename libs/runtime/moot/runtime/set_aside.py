@@ -15,10 +15,7 @@ from moot.runtime.projection_progress import Progress
 from moot.runtime.reasons import reason_of, storable
 
 PARKED = """
-SELECT key, min(position) AS position, count(*) AS events
-FROM dead_letters
-WHERE projection = $1
-GROUP BY key
+SELECT key, min(position) AS position FROM dead_letters WHERE projection = $1 GROUP BY key
 """
 
 PARK = """
@@ -61,14 +58,6 @@ class Letter:
     stored_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Parked:
-    """The parked keys, each with the position of the bad event in front; how many events in all."""
-
-    keys: dict[str, int]
-    events: int
-
-
 class SetAside:
     """What the owner of a projection knows of its dead letters, as of its last transaction."""
 
@@ -79,16 +68,14 @@ class SetAside:
         self._progress = progress
         self._keys: dict[str, int] = {}
 
-    async def read(self, connection: Connection) -> Parked:
-        """Return what is parked, as the caller's transaction sees it."""
+    async def read(self, connection: Connection) -> dict[str, int]:
+        """Return the parked keys, each with the position of the bad event in front."""
         rows = await connection.fetch(PARKED, self._projection.name)
-        keys = {row["key"]: row["position"] for row in rows}
-        return Parked(keys, sum(row["events"] for row in rows))
+        return {row["key"]: row["position"] for row in rows}
 
-    def know(self, parked: Parked) -> None:
-        """Go by `parked` from now on: its transaction has been committed."""
-        self._keys = parked.keys
-        self._progress.waiting(parked.events)
+    def know(self, parked: dict[str, int]) -> None:
+        """Go by `parked` from now on: what it was read in has been committed."""
+        self._keys = parked
 
     def sorted_out(self, items: Sequence[Item]) -> tuple[list[Recorded], list[Letter]]:
         """Return what can be applied, and what is bad or has to wait behind something bad."""
@@ -108,7 +95,7 @@ class SetAside:
                 good.append(item.event)
         return good, letters
 
-    async def park(self, connection: Connection, letters: Sequence[Letter]) -> Parked:
+    async def park(self, connection: Connection, letters: Sequence[Letter]) -> dict[str, int]:
         """Set events aside, inside the caller's transaction; return what is parked then."""
         await connection.execute(
             PARK,

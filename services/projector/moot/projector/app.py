@@ -9,13 +9,14 @@ from moot.runtime.database import Pool, connect_pool, schema_problem
 from moot.runtime.jetstream import JetStreamChronicle, connect
 from moot.runtime.lifecycle import Host, Service
 from moot.runtime.projection_runner import ProjectionRunner, Replica
+from moot.runtime.projection_standing import StandingWatch
 from moot.runtime.provision import check_chronicle
 from moot.runtime.shared_following import SharedFollowing
 
 TABLES = ("projector_checkpoint", "dead_letters", *(t for p in PROJECTIONS for t in p.tables))
 
-SPARE_CONNECTIONS = 2
-"""For readiness, beside the one that each projection's owner keeps."""
+SPARE_CONNECTIONS = 3
+"""For readiness and for watching, beside the one that each projection's owner keeps."""
 
 
 async def build(settings: ProjectorSettings, host: Host) -> Service:
@@ -35,10 +36,13 @@ async def build(settings: ProjectorSettings, host: Host) -> Service:
 
     host.readiness.add("chronicle", chronicle_holds)
     host.readiness.add("schema", schema_is_there)
-    runners = make_runners(JetStreamChronicle(nats), pool, settings.replica)
+    chronicle = JetStreamChronicle(nats)
+    runners = make_runners(chronicle, pool, settings.replica)
     for runner in runners:
         host.readiness.add(runner.projection.name, runner.readiness)
-    return Service(jobs={runner.projection.name: runner.run for runner in runners})
+    watch = StandingWatch(pool, chronicle, host.readiness)
+    host.readiness.add("progress", watch.readiness)
+    return Service(jobs={**{r.projection.name: r.run for r in runners}, "progress": watch.run})
 
 
 def make_runners(chronicle: Chronicle, pool: Pool, replica_name: str) -> Sequence[ProjectionRunner]:

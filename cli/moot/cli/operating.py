@@ -1,0 +1,137 @@
+"""An operator at work: says something to a projection by an event, and sees it carried out."""
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from moot.cli.condition import NeverHappenedError, until
+from moot.cli.errors import CommandError, SurroundingsError
+from moot.cli.local.plan import Servers
+from moot.cli.local.prepare import without_password
+from moot.contracts.debates import Caller
+from moot.contracts.ids import CommandId
+from moot.contracts.operations import OperationCommand
+from moot.domain import operations
+from moot.domain.operations import Operated
+from moot.runtime.chronicle import Chronicle, ChronicleUnavailableError
+from moot.runtime.clock import utc_now
+from moot.runtime.database import Pool, connect_pool, is_outage
+from moot.runtime.deciding import CommandContext, Outcome
+from moot.runtime.dispatch import Dispatcher, Folded, UnreadableStreamError
+from moot.runtime.jetstream import JetStreamChronicle
+from moot.runtime.luck import new_id
+from moot.runtime.nats_connection import NatsConnection
+from moot.runtime.settings import DatabaseSettings
+
+ANSWER_SECONDS = 10.0
+CARRIED_OUT_WITHIN = timedelta(seconds=15)
+
+CHECKPOINT = """
+SELECT position, state, lease_until > clock_timestamp() AS is_owned
+FROM projector_checkpoint WHERE projection = $1
+"""
+
+NAMES = "SELECT projection FROM projector_checkpoint ORDER BY projection"
+
+STATEMENTS = (CHECKPOINT,)
+
+AnswerT = TypeVar("AnswerT")
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """Somebody with access to the servers, known as `by`."""
+
+    chronicle: Chronicle
+    pool: Pool
+    dispatcher: Dispatcher
+    by: Caller
+
+    @classmethod
+    def of(cls, chronicle: Chronicle, pool: Pool) -> "Operator":
+        name = os.environ.get("USER") or os.environ.get("LOGNAME") or "operator"
+        dispatcher = Dispatcher(chronicle, source="moot/cli", now=utc_now)
+        return cls(chronicle, pool, dispatcher, Caller(kind="admin", id=name))
+
+    async def does(self, projection: str, command: OperationCommand) -> Outcome[Operated]:
+        """Record it. Raises CommandError when it is refused."""
+        command_id = CommandId(new_id())
+        context = CommandContext(command_id, self.by.auth_id, command_id)
+        outcome = await self.dispatcher.dispatch(operations, projection, command, context)
+        if not isinstance(outcome, Outcome):
+            raise CommandError(f"Refused: {outcome.detail} ({outcome.code})")
+        return outcome
+
+    async def done_to(self, projection: str) -> Folded[Operated]:
+        return await self.dispatcher.load(operations, projection)
+
+    async def exists(self, projection: str) -> None:
+        """Raises CommandError when there is no such projection."""
+        names = [row["projection"] for row in await self.pool.fetch(NAMES)]
+        if projection not in names:
+            there = ", ".join(names) or "none yet"
+            raise CommandError(f"There is no projection {projection!r}; there are: {there}.")
+
+    async def state_of(self, projection: str) -> str:
+        row = await self.pool.fetchrow(CHECKPOINT, projection)
+        return "" if row is None else row["state"]
+
+    async def carried_out(self, projection: str, position: int) -> None:
+        """Wait until the projection is at `position`. Raises SurroundingsError: it isn't in time.
+
+        What was recorded stays recorded: it is carried out when the projection gets there.
+        """
+
+        async def is_there() -> bool | None:
+            row = await self.pool.fetchrow(CHECKPOINT, projection)
+            return True if row is not None and row["position"] >= position else None
+
+        waiting_for = f"{projection} to reach {position}"
+        try:
+            await until(is_there, within=CARRIED_OUT_WITHIN, waiting_for=waiting_for)
+        except NeverHappenedError as error:
+            row = await self.pool.fetchrow(CHECKPOINT, projection)
+            why = "no projector owns it" if row is None or not row["is_owned"] else row["state"]
+            raise SurroundingsError(
+                f"It is recorded, but not carried out yet: {error} ({why})."
+            ) from error
+
+
+def operate(servers: Servers, work: Callable[[Operator], Coroutine[Any, Any, AnswerT]]) -> AnswerT:
+    """Do `work` as an operator of these servers. Raises SurroundingsError when one is away."""
+
+    async def run() -> AnswerT:
+        async with _connected(servers) as operator:
+            return await work(operator)
+
+    try:
+        return asyncio.run(run())
+    except CommandError:
+        raise
+    except UnreadableStreamError as error:
+        raise CommandError(f"A newer version of Moot has been here: {error}") from error
+    except Exception as error:
+        if not isinstance(error, ChronicleUnavailableError) and not is_outage(error):
+            raise
+        raise SurroundingsError(f"The servers don't answer: {error!r}") from error
+
+
+@asynccontextmanager
+async def _connected(servers: Servers) -> AsyncGenerator[Operator]:
+    settings = DatabaseSettings(nats_url=servers.nats_url, database_url=servers.database_url)
+    nats = NatsConnection()
+    try:
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await nats.open(servers.nats_url, name="moot-cli")
+        except TimeoutError as error:
+            where = without_password(servers.nats_url)
+            raise SurroundingsError(f"NATS at {where} doesn't answer.") from error
+        async with await connect_pool(settings, name="cli", size=2) as pool:
+            yield Operator.of(JetStreamChronicle(nats), pool)
+    finally:
+        await nats.close()
