@@ -2,6 +2,7 @@
 
 import pytest
 
+from moot.cli import dead_letters, operating
 from moot.contracts.catalogue import EVENTS
 from moot.contracts.envelope import Recorded
 from moot.projector import agent_keys, announcements, deadlines
@@ -23,6 +24,8 @@ STATEMENTS = (
     *checkpoint.STATEMENTS,
     *projection_operations.STATEMENTS,
     *set_aside.STATEMENTS,
+    *dead_letters.STATEMENTS,
+    *operating.STATEMENTS,
 )
 
 

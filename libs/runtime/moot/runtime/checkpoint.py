@@ -61,8 +61,8 @@ SET owner = NULL, lease_until = NULL, state = $4, error = $5, updated_at = clock
 WHERE projection = $1 AND epoch = $2 AND owner = $3
 """
 
-# A renewal that a power cut undoes was about a lease that is over by then: no need to wait for the
-# disk.
+# A renewal that a power cut undoes was about a lease that is over by then, and a move past events
+# that the projection doesn't want is made again: no need to wait for the disk.
 FAST = "SET LOCAL synchronous_commit TO off"
 
 

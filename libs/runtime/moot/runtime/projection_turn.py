@@ -17,7 +17,7 @@ from moot.contracts.operations import (
     ProjectionPaused,
     ProjectionResumed,
 )
-from moot.runtime.checkpoint import Checkpoint, OwnershipLostError, Step
+from moot.runtime.checkpoint import FAST, Checkpoint, OwnershipLostError, Step
 from moot.runtime.chronicle import Chronicle, Stored
 from moot.runtime.database import OPS, PROGRESS_CHANNEL, Connection, is_outage
 from moot.runtime.decoding import UndecodableEventError, decoded
@@ -240,6 +240,8 @@ class Turn:
         began_ns = time.time_ns()
         good, letters = self._aside.sorted_out(items)
         async with self._scope.transaction(self._connection):
+            if not good and not letters:
+                await self._connection.execute(FAST)
             moved = await self._advance(items, head, pauses=pauses)
             parked = await self._aside.park(self._connection, letters) if letters else None
             if good:

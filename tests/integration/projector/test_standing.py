@@ -1,0 +1,127 @@
+"""Where projections stand is told against the Chronicle's real end, and who stands still is."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+from prometheus_client import REGISTRY
+
+from moot.contracts.subjects import StreamName
+from moot.projector.debates.projection import DEBATES
+from moot.runtime import projection_standing
+from moot.runtime.database import Pool, PositionWaiter
+from moot.runtime.memory import InMemoryChronicle
+from moot.runtime.projection_runner import ProjectionRunner, Replica
+from moot.runtime.projection_standing import StandingWatch, standings
+from moot.runtime.readiness import Readiness
+from tests.integration.projector.running import reached, running
+from tests.support.operating import Operator, of_newer_type
+from tests.support.recording import Recorder, argued, everything, record, topic_id
+from tests.support.waiting import until
+
+BAD = StreamName("topic", topic_id("bad"))
+
+
+@pytest.fixture
+def readiness() -> Readiness:
+    return Readiness()
+
+
+@pytest.fixture
+async def watch(
+    pool: Pool,
+    chronicle: InMemoryChronicle,
+    readiness: Readiness,
+    monkeypatch: pytest.MonkeyPatch,
+) -> AsyncIterator[StandingWatch]:
+    """A watch that looks often and has little patience."""
+    monkeypatch.setattr(projection_standing, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(projection_standing, "STANDS_STILL_SECONDS", 0.3)
+    watch = StandingWatch(pool, chronicle, readiness)
+    readiness.add("progress", watch.readiness)
+    watching = asyncio.create_task(watch.run())
+    yield watch
+    watching.cancel()
+
+
+def metric(name: str) -> float | None:
+    return REGISTRY.get_sample_value(f"moot_projection_{name}", {"projection": DEBATES.name})
+
+
+async def test_who_stands_still_while_there_is_work_is_not_ready_and_says_why(
+    pool: Pool,
+    chronicle: InMemoryChronicle,
+    waiter: PositionWaiter,
+    watch: StandingWatch,
+    readiness: Readiness,
+) -> None:
+    recorder = Recorder(chronicle)
+    first = await recorder.add(everything()[:5])
+    async with running(ProjectionRunner(DEBATES, chronicle, pool, Replica("one"))):
+        await reached(waiter, first, [DEBATES.name])
+    assert (await readiness.report()).ready
+    last = await recorder.add(everything()[5:9])
+
+    async def says_so() -> bool:
+        return f"debates_v1 stands at {first} of {last}" in (await watch.readiness() or "")
+
+    await until(says_so)
+    assert "nobody owns it" in str((await readiness.report()).reason)
+    assert (metric("position"), metric("head")) == (first, last)
+    behind = metric("seconds_behind")
+    assert behind is not None
+    assert behind > 0
+    async with running(ProjectionRunner(DEBATES, chronicle, pool, Replica("two"))):
+        await until(lambda: is_ready(readiness))
+        await until(lambda: reads("seconds_behind", 0))
+
+
+async def is_ready(readiness: Readiness) -> bool:
+    return (await readiness.report()).ready
+
+
+async def reads(name: str, value: float) -> bool:
+    return metric(name) == value
+
+
+async def test_who_is_paused_stands_still_on_purpose(
+    pool: Pool,
+    chronicle: InMemoryChronicle,
+    waiter: PositionWaiter,
+    watch: StandingWatch,
+    readiness: Readiness,
+) -> None:
+    operator = Operator(chronicle, DEBATES.name)
+    async with running(ProjectionRunner(DEBATES, chronicle, pool, Replica("one"))):
+        paused = await operator.pauses()
+        await reached(waiter, paused, [DEBATES.name])
+        await record(chronicle, everything())
+        await until(lambda: notes(readiness, f"debates_v1 at {paused}"))
+        assert await watch.readiness() is None
+        await operator.resumes()
+        await until(lambda: notes(readiness, None))
+
+
+async def notes(readiness: Readiness, text: str | None) -> bool:
+    return (await readiness.report()).notes.get("paused") == text
+
+
+async def test_standings_count_what_is_set_aside_and_measure_the_rate(
+    pool: Pool, chronicle: InMemoryChronicle, waiter: PositionWaiter
+) -> None:
+    recorder = Recorder(chronicle)
+    history = argued().history
+    await recorder.add([(BAD, history[0])])
+    await recorder.add_bytes(BAD, *of_newer_type(BAD, history[1], 99))
+    last = await recorder.add([(BAD, history[1])])
+    async with running(ProjectionRunner(DEBATES, chronicle, pool, Replica("one"))):
+        await reached(waiter, last, [DEBATES.name])
+        (before,) = await standings(pool, chronicle)
+        assert (before.parked, before.owner, before.rate) == (2, "one", None)
+        assert (before.position, before.behind, before.waited) == (last, 0, timedelta(0))
+        more = await recorder.add([(BAD, event) for event in history[2:]])
+        await reached(waiter, more, [DEBATES.name])
+        (after,) = await standings(pool, chronicle, [before])
+    passed = (after.looked_at - before.looked_at).total_seconds()
+    assert after.rate == pytest.approx((more - last) / passed)
