@@ -106,21 +106,28 @@ class Waiting:
 
 
 async def waiting(
-    projection: Projection,
-    chronicle: Chronicle,
-    connection: Connection,
-    letter: tuple[str, int],
-    skipped: AbstractSet[int],
-) -> Waiting:
-    """Return the bad event that `letter` names by key and position, and what waits behind it.
+    projection: Projection, connection: Connection, letter: tuple[str, int]
+) -> list[int]:
+    """Return where the bad event is that `letter` names by key and position, and what waits for it.
 
     Only the projection's owner may go by that: nobody else changes its dead letters.
     """
-    key, position = letter
-    rows = await connection.fetch(WAITING, projection.name, key, position, MOST_RELEASED)
+    rows = await connection.fetch(WAITING, projection.name, *letter, MOST_RELEASED)
+    return [row["position"] for row in rows]
+
+
+async def read_again(
+    projection: Projection,
+    chronicle: Chronicle,
+    key: str,
+    positions: Sequence[int],
+    skipped: AbstractSet[int],
+) -> Waiting:
+    """Return the events at `positions` of a key."""
     own = operations_of(projection.name).subject
-    reading = (_candidate(chronicle, row["position"], skipped, own) for row in rows)
-    return Waiting(key, await asyncio.gather(*reading), rest=len(rows) == MOST_RELEASED)
+    reading = (_candidate(chronicle, position, skipped, own) for position in positions)
+    found = await asyncio.gather(*reading)
+    return Waiting(key, found, rest=len(positions) == MOST_RELEASED)
 
 
 async def _candidate(

@@ -24,10 +24,12 @@ from moot.runtime.decoding import UndecodableEventError, decoded
 from moot.runtime.projection import Projection
 from moot.runtime.projection_operations import (
     Operation,
+    Waiting,
     is_paused,
     operation,
     operations,
     operations_of,
+    read_again,
     release,
     skipped_by,
     waiting,
@@ -291,9 +293,7 @@ class Turn:
         """
         items = [Item(asked_by, None)]
         while True:
-            found = await waiting(
-                self._projection, self._chronicle, self._connection, letter, self._aside.skipped
-            )
+            found = await self._waiting(letter)
             async with self._scope.transaction(self._connection):
                 if found.rest:
                     created_at = self.checkpoint.stream_created_at
@@ -309,6 +309,14 @@ class Turn:
             if failed:
                 await self._commit(items, head)
                 return
+
+    async def _waiting(self, letter: tuple[str, int]) -> Waiting:
+        """Read from the Chronicle what is set aside under a key and position."""
+        async with self._scope.transaction(self._connection):
+            positions = await waiting(self._projection, self._connection, letter)
+        return await read_again(
+            self._projection, self._chronicle, letter[0], positions, self._aside.skipped
+        )
 
     async def _verify(self) -> None:
         """Raise StoppedError unless the checkpoint is one of this very Chronicle."""

@@ -79,6 +79,11 @@ class SetAside:
 
     def sorted_out(self, items: Sequence[Item]) -> tuple[list[Recorded], list[Letter]]:
         """Return what can be applied, and what is bad or has to wait behind something bad."""
+        wanted = [item.event for item in items if item.event is not None]
+        recorded = [event for event in wanted if isinstance(event, Recorded)]
+        is_past_skips = max(self.skipped, default=0) < items[0].stored.position
+        if not self._keys and is_past_skips and len(recorded) == len(wanted):
+            return recorded, []
         parked = dict(self._keys)
         good: list[Recorded] = []
         letters: list[Letter] = []
