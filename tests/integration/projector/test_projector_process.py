@@ -15,12 +15,14 @@ import pytest
 from moot.cli.local.nats_server import NatsServer
 from moot.cli.local.ports import free_port
 from moot.cli.local.postgres_server import PostgresServer
+from moot.contracts.subjects import StreamName
 from moot.projector.migrate import migrate
 from moot.projector.rebuild import rebuild_and_compare
 from moot.runtime.jetstream import JetStreamChronicle, connect
 from moot.runtime.provision import provision
 from moot.runtime.settings import RuntimeSettings
-from tests.support.recording import Recorder, everything
+from tests.support.operating import Operator, of_newer_type
+from tests.support.recording import Recorder, argued, everything, topic_id
 from tests.support.servers import running_postgres
 from tests.support.waiting import until
 
@@ -130,6 +132,43 @@ async def test_a_killed_replica_is_replaced_within_three_seconds(
             await until(lambda: is_at(database_url, position), within=3)
         report = await rebuild_and_compare(database_url, nats_server.url)
     assert report.equal, report
+
+
+async def test_a_skip_is_carried_out_once_whoever_is_killed_meanwhile(
+    nats_server: NatsServer, database_url: str
+) -> None:
+    bad_topic, history = StreamName("topic", topic_id("bad")), argued().history
+    await asyncio.to_thread(migrate, database_url)
+    await provision(nats_server.url)
+    connection = await connect(RuntimeSettings(nats_url=nats_server.url))
+    chronicle = JetStreamChronicle(connection)
+    recorder = Recorder(chronicle)
+    await recorder.add([(bad_topic, history[0])])
+    bad = await recorder.add_bytes(bad_topic, *of_newer_type(bad_topic, history[1], 99))
+    position = await recorder.add([(bad_topic, event) for event in history[1:]])
+    async with projector(nats_server, database_url, "one") as one:
+        await until(lambda: is_at(database_url, position))
+        await Operator(chronicle, "debates_v1").skips(bad_topic, bad)
+        one.kill()
+    position = await Operator(chronicle, "deadlines_v1").skips(bad_topic, bad)
+    async with projector(nats_server, database_url, "two"):
+        await until(lambda: is_at(database_url, position))
+    report = await rebuild_and_compare(database_url, nats_server.url)
+    await connection.close()
+    assert report.equal, report
+    assert await completed_topics(database_url) == 1
+
+
+async def completed_topics(database_url: str) -> int:
+    """With nothing left aside."""
+    connection = await asyncpg.connect(database_url)
+    try:
+        return await connection.fetchval(
+            "SELECT count(*) FROM ops.topics"
+            " WHERE status = 'completed' AND NOT EXISTS (SELECT FROM ops.dead_letters)"
+        )
+    finally:
+        await connection.close()
 
 
 async def is_ready(port: int) -> bool:
