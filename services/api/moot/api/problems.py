@@ -75,6 +75,14 @@ PROBLEMS: Mapping[str, Explained] = {
     ),
     "reason-required": Explained(422, "No reason", "Say why; the reason is shown to everyone."),
     "reason-too-long": Explained(413, "Reason too long", "A reason has at most 8 KB of UTF-8."),
+    "already-skipped": Explained(
+        409, "Skipped already", "The event was skipped for good: it can't be retried."
+    ),
+    "looked-too-early": Explained(
+        409,
+        "Looked too early",
+        "Something else was done to the projection since you looked at the dead letter.",
+    ),
     "signup-not-open": Explained(
         409,
         "Sign-up isn't open",
