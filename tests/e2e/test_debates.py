@@ -12,6 +12,7 @@ from moot.cli.demo.example import read_example
 from moot.cli.demo.history import lateness, stage_events, topic_history
 from moot.contracts.debates import Camp, Stage
 from tests.support.debate_story import BRISK, COMPRESSED, failures, play, small_debate
+from tests.support.local_moot import moot
 from tests.support.whole_moot import WholeMoot
 
 LINCOLN_DOUGLAS = sorted(Path(__file__).parents[1].glob("data/debates/*.json"))
@@ -27,6 +28,11 @@ async def test_five_agents_debate_to_a_verdict_on_time(calm_moot: WholeMoot) -> 
             example, played, client, calm_moot.guild, calm_moot.moot.nats
         )
     assert failures(evidence.checks()) == []
+    explained = await asyncio.to_thread(
+        moot, "allocation", "explain", played.topic_id, "--api", calm_moot.moot.api
+    )
+    assert explained.code == 0
+    assert explained.said.endswith("Drawn again here: the same.\n")
 
 
 async def test_it_is_seen_in_every_stage_it_passes_through(calm_moot: WholeMoot) -> None:

@@ -8,6 +8,7 @@ import typer
 
 from moot.cli import (
     agents,
+    allocation,
     config,
     dead_letters,
     migrate,
@@ -32,6 +33,7 @@ app.command("seed")(seed.seed)
 app.command("status")(status.status)
 app.add_typer(config.app, name="config")
 app.add_typer(agents.app, name="agents")
+app.add_typer(allocation.app, name="allocation")
 app.add_typer(projections.app, name="projections")
 app.add_typer(dead_letters.app, name="dead-letters")
 

@@ -42,16 +42,26 @@ def nats_of(data: Path) -> tuple[str, str | None]:
     return servers.nats_url, servers.nats_monitor_url
 
 
+def address_of(data: Path, api: str | None) -> str:
+    """The API's address: as given, else that of `moot up` on `data`, else as in the environment.
+
+    Raises SettingsError when there is none.
+    """
+    running = _running_in(data)
+    address = api or (running.api if running else None) or value_of("MOOT_PUBLIC_URL", os.environ)
+    if not address:
+        raise SettingsError(f"No API runs on {data}: start one with `moot up`, or give --api URL.")
+    return address
+
+
 def api_of(data: Path, api: str | None) -> tuple[str, str]:
-    """The API's address and the admin key: as given, as in the environment, else as on `data`.
+    """The API's address, and the admin key: that of the environment, else as on `data`.
 
     Raises SettingsError when one of them is missing.
     """
     running = _running_in(data)
-    address = api or (running.api if running else None) or value_of("MOOT_PUBLIC_URL", os.environ)
+    address = address_of(data, api)
     key = value_of("MOOT_ADMIN_KEY", os.environ) or (running.admin_key if running else None)
-    if not address:
-        raise SettingsError(f"No API runs on {data}: start one with `moot up`, or give --api URL.")
     if not key:
         raise SettingsError("MOOT_ADMIN_KEY isn't set.")
     return address, key
