@@ -16,7 +16,7 @@ from moot.runtime.projection_turn import MOST_EVENTS, Scope, StoppedError, Turn
 STOPPED_SECONDS = 2.0
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 2.0
-HESITATION_SECONDS = 0.08
+HESITATION_SECONDS = 0.05
 """How long a replica waits, for each projection that it owns, before it takes another."""
 
 RELEASE_SECONDS = 0.5
@@ -121,6 +121,8 @@ class ProjectionRunner:
         log.info("projection_taken", projection=name, position=turn.checkpoint.position)
         reason: str | None = None
         try:
+            async with self._replica.taking:
+                pass  # those that still wait to be taken begin with this one: one fetch for all
             await turn.begin()
             self._problem = None
             await turn.run(self._most)
