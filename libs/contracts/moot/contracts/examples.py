@@ -30,11 +30,17 @@ from moot.contracts.deliveries import (
 from moot.contracts.envelope import Cause, Envelope
 from moot.contracts.ids import AgentId, CommandId, EventId, KeyId, Position, TopicId
 from moot.contracts.operations import (
+    AcceptHole,
     DeadLetterRetried,
     DeadLetterSkipped,
+    GenerationPromoted,
+    HoleAccepted,
+    KeyRebuilt,
     PauseProjection,
     ProjectionPaused,
     ProjectionResumed,
+    PromoteGeneration,
+    RebuildKey,
     ResumeProjection,
     RetryDeadLetter,
     SkipDeadLetter,
@@ -252,6 +258,28 @@ OPERATION_EVENTS: tuple[Event, ...] = (
         skipped_by="admin:eve",
         skipped_at=_NOON,
     ),
+    KeyRebuilt(
+        projection=_PROJECTION,
+        key=f"topic/{_TOPIC_ID}",
+        reason="rows were changed by hand",
+        rebuilt_by="admin:eve",
+        rebuilt_at=_NOON,
+    ),
+    GenerationPromoted(
+        projection=_PROJECTION,
+        generation=2,
+        reason="built anew for the new column",
+        promoted_by="admin:eve",
+        promoted_at=_NOON,
+    ),
+    HoleAccepted(
+        projection=_PROJECTION,
+        after=41,
+        before=Position(44),
+        reason="two trial events, deleted before we went live",
+        accepted_by="admin:eve",
+        accepted_at=_NOON,
+    ),
 )
 
 EVENTS: dict[Category, tuple[Event, ...]] = {
@@ -314,6 +342,15 @@ COMMANDS: tuple[Command, ...] = (
         position=Position(7),
         reason="written by hand, by mistake",
         operations_seen=2,
+    ),
+    RebuildKey(by=ADMIN, projection=_PROJECTION, key=f"topic/{_TOPIC_ID}"),
+    PromoteGeneration(by=ADMIN, projection=_PROJECTION, generation=2),
+    AcceptHole(
+        by=ADMIN,
+        projection=_PROJECTION,
+        after=41,
+        before=Position(44),
+        reason="two trial events, deleted before we went live",
     ),
 )
 

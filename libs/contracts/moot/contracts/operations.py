@@ -5,13 +5,15 @@ The projection itself carries an operation out, when it meets it in the Chronicl
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, NonNegativeInt, PositiveInt, StringConstraints
 
 from moot.contracts.debates import Caller
 from moot.contracts.ids import SAFE_TOKEN, Position
 from moot.contracts.shape import Frozen, Moment, Text
 
 ProjectionName = Annotated[str, StringConstraints(pattern=SAFE_TOKEN)]
+StreamLabel = Annotated[str, StringConstraints(pattern=r"^[a-z]+/[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+"""One stream of events: `topic/<id>`."""
 
 
 class ProjectionPaused(Frozen):
@@ -56,7 +58,52 @@ class DeadLetterSkipped(Frozen):
     skipped_at: Moment
 
 
-OperationEvent = ProjectionPaused | ProjectionResumed | DeadLetterRetried | DeadLetterSkipped
+class KeyRebuilt(Frozen):
+    """The rows of one stream are made anew, from that stream's events up to here."""
+
+    type: ClassVar[str] = "moot.operation.key_rebuilt.v1"
+    projection: ProjectionName
+    key: StreamLabel
+    reason: Text
+    rebuilt_by: str
+    rebuilt_at: Moment
+
+
+class GenerationPromoted(Frozen):
+    """From now on readers read this copy of the projection's tables."""
+
+    type: ClassVar[str] = "moot.operation.generation_promoted.v1"
+    projection: ProjectionName
+    generation: PositiveInt
+    reason: Text
+    promoted_by: str
+    promoted_at: Moment
+
+
+class HoleAccepted(Frozen):
+    """The Chronicle has nothing between `after` and `before`, and the projection goes on past it.
+
+    `after` is the last position before the hole, 0 at the beginning; `before` the first after it.
+    """
+
+    type: ClassVar[str] = "moot.operation.hole_accepted.v1"
+    projection: ProjectionName
+    after: NonNegativeInt
+    before: Position
+    reason: Text
+    accepted_by: str
+    accepted_at: Moment
+
+
+OperationEvent = (
+    ProjectionPaused
+    | ProjectionResumed
+    | DeadLetterRetried
+    | DeadLetterSkipped
+    | KeyRebuilt
+    | GenerationPromoted
+    | HoleAccepted
+)
 
 
 class PauseProjection(Frozen):
@@ -97,7 +144,42 @@ class SkipDeadLetter(Frozen):
     operations_seen: int
 
 
+class RebuildKey(Frozen):
+    name: Literal["rebuild_key"] = "rebuild_key"
+    by: Caller
+    projection: ProjectionName
+    key: StreamLabel
+    reason: Text = ""
+
+
+class PromoteGeneration(Frozen):
+    """Obeyed when it is the last one that was promoted."""
+
+    name: Literal["promote_generation"] = "promote_generation"
+    by: Caller
+    projection: ProjectionName
+    generation: PositiveInt
+    reason: Text = ""
+
+
+class AcceptHole(Frozen):
+    """Names the hole by the positions around it, as `HoleAccepted` does."""
+
+    name: Literal["accept_hole"] = "accept_hole"
+    by: Caller
+    projection: ProjectionName
+    after: NonNegativeInt
+    before: Position
+    reason: Text
+
+
 OperationCommand = Annotated[
-    PauseProjection | ResumeProjection | RetryDeadLetter | SkipDeadLetter,
+    PauseProjection
+    | ResumeProjection
+    | RetryDeadLetter
+    | SkipDeadLetter
+    | RebuildKey
+    | PromoteGeneration
+    | AcceptHole,
     Field(discriminator="name"),
 ]

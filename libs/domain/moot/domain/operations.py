@@ -5,13 +5,19 @@ from datetime import datetime
 from typing import assert_never
 
 from moot.contracts.operations import (
+    AcceptHole,
     DeadLetterRetried,
     DeadLetterSkipped,
+    GenerationPromoted,
+    HoleAccepted,
+    KeyRebuilt,
     OperationCommand,
     OperationEvent,
     PauseProjection,
     ProjectionPaused,
     ProjectionResumed,
+    PromoteGeneration,
+    RebuildKey,
     ResumeProjection,
     RetryDeadLetter,
     SkipDeadLetter,
@@ -24,11 +30,17 @@ category: Category = "operation"
 
 @dataclass(frozen=True, slots=True)
 class Operated:
-    """What was asked of a projection so far; `operations` counts all of it."""
+    """What was asked of a projection so far; `operations` counts all of it.
+
+    `promoted` is the generation that was promoted last, None before the first; `holes` are the
+    accepted ones, each by the positions around it.
+    """
 
     operations: int = 0
     paused: bool = False
     skipped: frozenset[int] = frozenset()
+    promoted: int | None = None
+    holes: frozenset[tuple[int, int]] = frozenset()
 
 
 initial = Operated()
@@ -41,10 +53,14 @@ def evolve(state: Operated, event: OperationEvent) -> Operated:
             return replace(counted, paused=True)
         case ProjectionResumed():
             return replace(counted, paused=False)
-        case DeadLetterRetried():
+        case DeadLetterRetried() | KeyRebuilt():
             return counted
         case DeadLetterSkipped():
             return replace(counted, skipped=state.skipped | {event.position})
+        case GenerationPromoted():
+            return replace(counted, promoted=event.generation)
+        case HoleAccepted():
+            return replace(counted, holes=state.holes | {(event.after, event.before)})
         case _:
             assert_never(event)
 
@@ -52,7 +68,7 @@ def evolve(state: Operated, event: OperationEvent) -> Operated:
 def decide(
     state: Operated, command: OperationCommand, now: datetime
 ) -> list[OperationEvent] | Refused:
-    """Refusals: `not-admin`, `reason-required`, `already-skipped`, `looked-too-early`."""
+    """Refusals: `not-admin`, `reason-required`, `already-skipped`, `looked-too-early`, `no-hole`."""
     if not command.by.is_admin:
         return Refused("not-admin", "only an operator does that")
     match command:
@@ -64,6 +80,12 @@ def decide(
             return _retry(state, command, now)
         case SkipDeadLetter():
             return _skip(state, command, now)
+        case RebuildKey():
+            return [_key_rebuilt(command, now)]
+        case PromoteGeneration():
+            return [] if state.promoted == command.generation else [_promoted(command, now)]
+        case AcceptHole():
+            return _accept(state, command, now)
         case _:
             assert_never(command)
 
@@ -121,5 +143,44 @@ def _skip(
             reason=command.reason.strip(),
             skipped_by=command.by.auth_id,
             skipped_at=now,
+        )
+    ]
+
+
+def _key_rebuilt(command: RebuildKey, now: datetime) -> KeyRebuilt:
+    return KeyRebuilt(
+        projection=command.projection,
+        key=command.key,
+        reason=command.reason,
+        rebuilt_by=command.by.auth_id,
+        rebuilt_at=now,
+    )
+
+
+def _promoted(command: PromoteGeneration, now: datetime) -> GenerationPromoted:
+    return GenerationPromoted(
+        projection=command.projection,
+        generation=command.generation,
+        reason=command.reason,
+        promoted_by=command.by.auth_id,
+        promoted_at=now,
+    )
+
+
+def _accept(state: Operated, command: AcceptHole, now: datetime) -> list[OperationEvent] | Refused:
+    if (command.after, command.before) in state.holes:
+        return []
+    if command.before - command.after < 2:  # noqa: PLR2004 there is no place between neighbours
+        return Refused("no-hole", f"nothing lies between {command.after} and {command.before}")
+    if not command.reason.strip():
+        return Refused("reason-required", "say why it is right to go on without those events")
+    return [
+        HoleAccepted(
+            projection=command.projection,
+            after=command.after,
+            before=command.before,
+            reason=command.reason.strip(),
+            accepted_by=command.by.auth_id,
+            accepted_at=now,
         )
     ]

@@ -14,6 +14,9 @@ from moot.contracts.envelope import Recorded
 from moot.contracts.operations import (
     DeadLetterRetried,
     DeadLetterSkipped,
+    GenerationPromoted,
+    HoleAccepted,
+    KeyRebuilt,
     ProjectionPaused,
     ProjectionResumed,
 )
@@ -276,7 +279,10 @@ class Turn:
             case ProjectionPaused():
                 pauses = not await self._is_resumed(done.position)
                 await self._commit([Item(stored, None)], head, pauses=pauses)
-            case ProjectionResumed():
+            case KeyRebuilt():
+                # Here the rows of its key are to be made anew, in this transaction.
+                await self._commit([Item(stored, None)], head)
+            case ProjectionResumed() | GenerationPromoted() | HoleAccepted():
                 await self._commit([Item(stored, None)], head)
         log.warning(
             "operation_carried_out",

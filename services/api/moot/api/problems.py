@@ -83,6 +83,9 @@ PROBLEMS: Mapping[str, Explained] = {
         "Looked too early",
         "Something else was done to the projection since you looked at the dead letter.",
     ),
+    "no-hole": Explained(
+        422, "No hole", "There is no position between the two: nothing can be missing there."
+    ),
     "signup-not-open": Explained(
         409,
         "Sign-up isn't open",
