@@ -68,7 +68,10 @@ def evolve(state: Operated, event: OperationEvent) -> Operated:
 def decide(
     state: Operated, command: OperationCommand, now: datetime
 ) -> list[OperationEvent] | Refused:
-    """Refusals: `not-admin`, `reason-required`, `already-skipped`, `looked-too-early`, `no-hole`."""
+    """Return what happened.
+
+    Refusals: `not-admin`, `reason-required`, `already-skipped`, `looked-too-early`, `no-hole`.
+    """
     if not command.by.is_admin:
         return Refused("not-admin", "only an operator does that")
     match command:
