@@ -14,6 +14,7 @@ from moot.runtime.decoding import decoded
 from moot.runtime.jetstream_api import delivered
 from moot.runtime.lifecycle import collect_rarely
 from moot.runtime.nats_connection import NatsConnection
+from moot.runtime.nats_frames import frame_of
 
 MOVE = """
 WITH moved AS (
@@ -32,7 +33,7 @@ async def main() -> None:
     )
 
     async def receive(message: Msg) -> None:
-        stored, _, _ = delivered(message)
+        stored, _, _ = delivered(frame_of(message))
         async with database.transaction():
             await database.execute(MOVE, DEBATES.name, stored.position, PROGRESS_CHANNEL)
             if DEBATES.wants(stored):

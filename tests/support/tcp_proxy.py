@@ -1,4 +1,4 @@
-"""A TCP proxy that can lose what the server answers, or cut the line."""
+"""A TCP proxy that can lose what the server answers, cut it into pieces, or cut the line."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -10,6 +10,8 @@ class TcpProxy:
 
     def __init__(self, port: int) -> None:
         self.losing = False
+        self.piece = 65536
+        """The most bytes that the client gets to read at once."""
         self.lost = asyncio.Event()
         self.port = 0
         self._target = port
@@ -50,8 +52,11 @@ class TcpProxy:
                 if answers and self.losing:
                     self.lost.set()
                     continue
-                writer.write(data)
-                await writer.drain()
+                step = self.piece if answers else len(data)
+                for begin in range(0, len(data), step):
+                    writer.write(data[begin : begin + step])
+                    await writer.drain()
+                    await asyncio.sleep(0)  # the client's turn to read
         writer.close()
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Generic, Self, TypeVar, cast
+from typing import Any, Final, Generic, NamedTuple, Self, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json, to_json
@@ -23,8 +23,7 @@ class MalformedEventError(Exception):
     """The bytes aren't a CloudEvents document of ours; the text says what is wrong."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(NamedTuple):
     """Where an event comes from: who, by which command, after which event, in which trace."""
 
     command_id: CommandId
@@ -36,8 +35,7 @@ class Cause:
     traceparent: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """An event with everything that its document says about it."""
 
     id: EventId
@@ -179,8 +177,7 @@ def _cause(document: dict[str, Any]) -> Cause:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(NamedTuple):
     """An envelope at its place in the Chronicle. `stored_at` is JetStream's own timestamp."""
 
     position: Position

@@ -7,7 +7,7 @@ suite (`tests/conformance`) holds for both.
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from moot.contracts.envelope import MAX_MESSAGE_BYTES, Recorded
 from moot.contracts.subjects import Category, StreamName
@@ -28,8 +28,7 @@ class Message:
     traceparent: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """An event as it is stored. `stored_at`: the Chronicle's own timestamp, UTC, microseconds."""
 
     position: int

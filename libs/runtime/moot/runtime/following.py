@@ -14,14 +14,14 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import structlog
-from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from moot.contracts.subjects import CHRONICLE, Category, category_filter
 from moot.runtime.chronicle import IDLE_SECONDS, Batch, Stored
 from moot.runtime.jetstream_api import JetStreamError, ask, delivered
 from moot.runtime.luck import new_id
-from moot.runtime.nats_connection import LostAnswerError, NatsConnection, header_of, status_of
+from moot.runtime.nats_connection import LostAnswerError, NatsConnection
+from moot.runtime.nats_frames import Frame
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -74,14 +74,12 @@ async def _consuming(
     head = await last_position(connection)
     name = f"follow-{new_id()}"
     consumer = _Consumer(connection, name, batch, head, filtered=category is not None)
-    subscription = await connection.subscribe(f"{consumer.inbox}.*", consumer.receive)
     try:
         with connection.watching(consumer.wake.set):
-            consumer.pending = await _create(connection, name, after, category)
-            yield consumer
+            async with connection.tapping(f"{consumer.inbox}.*", consumer.receive):
+                consumer.pending = await _create(connection, name, after, category)
+                yield consumer
     finally:
-        with suppress(NatsError):
-            await subscription.unsubscribe()
         with suppress(LostAnswerError, JetStreamError):
             await ask(connection, f"CONSUMER.DELETE.{CHRONICLE}.{name}")
 
@@ -122,15 +120,15 @@ class _Consumer:
         self._batch = batch
         self._head = head
         self._filtered = filtered
-        self._received: deque[Msg] = deque()
+        self._received: deque[Frame] = deque()
         self._requested = 0
         self._pulls = 0
         self._delivered = 0
         self._position = 0
         self._tell_at = 0.0
 
-    async def receive(self, message: Msg) -> None:
-        self._received.append(message)
+    def receive(self, frame: Frame) -> None:
+        self._received.append(frame)
         self.wake.set()
 
     async def next_batch(self) -> Batch:
@@ -212,21 +210,19 @@ class _Consumer:
     def _take(self, events: list[Stored]) -> None:
         """Move what was received to `events`, up to a batch."""
         while self._received and len(events) < self._batch:
-            message = self._received.popleft()
-            status = status_of(message)
-            if status is not None:
-                self._end_pull(message, status)
+            frame = self._received.popleft()
+            if frame.status is not None:
+                self._end_pull(frame)
                 continue
-            stored, number, self.pending = delivered(message)
+            stored, number, self.pending = delivered(frame)
             if number != self._delivered + 1:
                 raise _BrokenError(f"a gap after the consumer's message {self._delivered}")
             self._delivered = number
             self._requested -= 1
             events.append(stored)
 
-    def _end_pull(self, message: Msg, status: str) -> None:
-        reason = header_of(message, "Description") or ""
-        left = header_of(message, "Nats-Pending-Messages")
-        if left is None or not (status in _EXPIRED or reason in _COMPLETED):
-            raise _BrokenError(f"{status} {reason}")
+    def _end_pull(self, frame: Frame) -> None:
+        left = frame.header(b"Nats-Pending-Messages")
+        if left is None or not (frame.status in _EXPIRED or frame.description in _COMPLETED):
+            raise _BrokenError(f"{frame.status} {frame.description}")
         self._requested -= int(left)

@@ -3,7 +3,7 @@
 import base64
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from nats.aio.msg import Msg
@@ -11,8 +11,10 @@ from nats.aio.msg import Msg
 from moot.contracts.subjects import CHRONICLE
 from moot.runtime.chronicle import Stored
 from moot.runtime.nats_connection import LostAnswerError, NatsConnection
+from moot.runtime.nats_frames import Frame
 
 MESSAGE_ID = "Nats-Msg-Id"
+_MESSAGE_ID = MESSAGE_ID.encode()
 BUSY = {429, 503}
 """Codes that pass: too many batches at once, no leader just now."""
 NOT_FOUND = 404
@@ -20,7 +22,7 @@ STREAM_NOT_FOUND = 10059
 
 _ACK_TOKENS = 9
 _ACK_TOKENS_WITH_DOMAIN = 11
-_NANOSECONDS = 1_000_000_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class JetStreamError(Exception):
@@ -79,30 +81,24 @@ def directly_read(message: Msg) -> Stored:
     )
 
 
-def delivered(message: Msg) -> tuple[Stored, int, int]:
+def delivered(frame: Frame) -> tuple[Stored, int, int]:
     """Read a message of a consumer: what is stored, its number there, and how many come after it.
 
     nats-py's `metadata` puts the timestamp through a float, which loses microseconds.
     """
-    tokens = message.reply.split(".")
+    tokens = frame.reply.split(b".")
     if len(tokens) >= _ACK_TOKENS_WITH_DOMAIN:
         tokens = [*tokens[:2], *tokens[4:]]
     elif len(tokens) != _ACK_TOKENS:
-        raise LostAnswerError(f"not a JetStream message: {message.reply!r}")
-    headers: Mapping[str, str] = message.headers or {}
+        raise LostAnswerError(f"not a JetStream message: {frame.reply!r}")
     stored = Stored(
-        position=int(tokens[5]),
-        subject=message.subject,
-        id=headers.get(MESSAGE_ID, ""),
-        body=message.data,
-        stored_at=_moment(int(tokens[7])),
+        int(tokens[5]),
+        frame.subject.decode(),
+        frame.header(_MESSAGE_ID) or "",
+        frame.body,
+        _EPOCH + timedelta(microseconds=int(tokens[7]) // 1000),
     )
     return stored, int(tokens[6]), int(tokens[8])
-
-
-def _moment(nanoseconds: int) -> datetime:
-    seconds, rest = divmod(nanoseconds, _NANOSECONDS)
-    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest // 1000)
 
 
 def _header(block: bytes, name: str) -> str:

@@ -13,10 +13,11 @@ from typing import Protocol
 from weakref import WeakSet
 
 import structlog
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
+
+from moot.runtime.nats_frames import Frame, FrameClient, frame_of
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -30,19 +31,6 @@ class LostAnswerError(Exception):
     """No answer came; what was asked for may have been done or not."""
 
 
-class _Client(Client):
-    """nats-py's own, but reading headers in a quarter of the time: half of what a message costs."""
-
-    @staticmethod
-    def _parse_header_lines(raw: bytes) -> dict[str, str]:
-        headers: dict[str, str] = {}
-        for line in raw.decode("utf-8", "replace").split("\r\n"):
-            name, colon, value = line.partition(":")
-            if colon:
-                headers[name.strip()] = value.strip()
-        return headers
-
-
 class NatsSettings(Protocol):
     @property
     def nats_url(self) -> str: ...
@@ -52,7 +40,7 @@ class NatsConnection:
     """Shared by everything in a process that talks to NATS. `client` is nats-py's own."""
 
     def __init__(self) -> None:
-        self.client: Client = _Client()
+        self.client = FrameClient()
         self.sessions = 0
         """How often it has connected: another number, and what was in flight is lost."""
         self._connected = asyncio.Event()
@@ -113,6 +101,21 @@ class NatsConnection:
         )
         self._subscriptions.add(subscription)
         return subscription
+
+    @asynccontextmanager
+    async def tapping(self, subject: str, receive: Callable[[Frame], None]) -> AsyncGenerator[None]:
+        """Hand each message on `subject` to `receive` as it is read, for a third of the cost."""
+
+        async def receive_untapped(message: Msg) -> None:
+            receive(frame_of(message))
+
+        subscription = await self.subscribe(subject, receive_untapped)
+        try:
+            with self.client.tap(subscription, receive):
+                yield
+        finally:
+            with suppress(NatsError):
+                await subscription.unsubscribe()
 
     @contextmanager
     def watching(self, watcher: Callable[[], None]) -> Generator[None]:
@@ -203,7 +206,7 @@ class NatsConnection:
     async def _on_closed(self, url: str, name: str) -> None:
         # nats-py gives up for good when the server says -ERR, e.g. to one who reads too slowly.
         if not self._closing:
-            self.client = _Client()
+            self.client = FrameClient()
             self._reopening = asyncio.create_task(self.open(url, name=name))
 
     def _tell_watchers(self) -> None:

@@ -1,6 +1,7 @@
 """Runs a projection in one of several replicas: waits for its turn, and outages out."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -93,8 +94,11 @@ class ProjectionRunner:
 
     async def _take_turn(self) -> bool:
         """Take the projection if it is free, and run it; True when it has come to its end."""
-        async with self._pool.acquire() as connection:
-            taken = await self._taken(connection)
+        async with AsyncExitStack() as stack:
+            async with self._replica.taking:
+                # In turn, too: a connection that is slow to be made would let the others run ahead.
+                connection = await stack.enter_async_context(self._pool.acquire())
+                taken = await self._taken(connection)
             if isinstance(taken, Checkpoint):
                 await self._own(
                     Turn(self.projection, self._chronicle, connection, taken, self._scope)
@@ -107,12 +111,11 @@ class ProjectionRunner:
 
     async def _taken(self, connection: Connection) -> Checkpoint | timedelta:
         name = self.projection.name
-        async with self._replica.taking:
-            await asyncio.sleep(HESITATION_SECONDS * len(self._replica.owned))
-            async with self._scope.transaction(connection):
-                taken = await Checkpoint.take(connection, name, self._replica.name)
-            if isinstance(taken, Checkpoint):
-                self._replica.owned.add(name)
+        await asyncio.sleep(HESITATION_SECONDS * len(self._replica.owned))
+        async with self._scope.transaction(connection):
+            taken = await Checkpoint.take(connection, name, self._replica.name)
+        if isinstance(taken, Checkpoint):
+            self._replica.owned.add(name)
         return taken
 
     async def _own(self, turn: Turn) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 import structlog
 
@@ -34,8 +35,7 @@ STATEMENTS = (PARKED, PARK)
 log = structlog.stdlib.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """A stored event: decoded, or why that failed; None where the projection doesn't want it."""
 
     stored: Stored
