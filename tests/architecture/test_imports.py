@@ -33,6 +33,21 @@ PLANTED = [
     ("drivers", "cli/moot/cli/planted.py", "from opentelemetry import trace"),
     ("faststream", "services/announcer/moot/announcer/planted.py", "import faststream"),
     ("measured", "libs/runtime/moot/runtime/planted.py", "import bench"),
+    (
+        "plain",
+        "services/projector/moot/projector/plain/planted.py",
+        "import moot.projector.debates",
+    ),
+    (
+        "plain",
+        "services/projector/moot/projector/debates/planted.py",
+        "import moot.projector.plain",
+    ),
+    (
+        "plain-rows",
+        "services/projector/moot/projector/plain/planted.py",
+        "import moot.domain.topic",
+    ),
     ("migrations", "services/api/moot/api/planted.py", "import sqlalchemy"),
 ]
 

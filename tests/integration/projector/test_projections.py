@@ -7,12 +7,15 @@ from moot.contracts.catalogue import EVENTS
 from moot.contracts.envelope import Recorded
 from moot.projector import agent_keys, announcements, deadlines
 from moot.projector.debates import projection as debates
+from moot.projector.plain import table_reading
+from moot.projector.plain.projections import PLAIN
 from moot.projector.projections import PROJECTIONS
 from moot.runtime import checkpoint, projection_operations, set_aside
 from moot.runtime.chronicle import Chronicle
 from moot.runtime.database import Pool
 from moot.runtime.decoding import decoded
 from moot.runtime.memory import InMemoryChronicle
+from tests.support.plain import differing_rows
 from tests.support.recording import everything, record
 from tests.support.tables import contents
 
@@ -24,6 +27,9 @@ STATEMENTS = (
     *checkpoint.STATEMENTS,
     *projection_operations.STATEMENTS,
     *set_aside.STATEMENTS,
+    *table_reading.STATEMENTS,
+    *(t.of_streams for plain in PLAIN.values() for t in plain.tables),
+    *(t.between for plain in PLAIN.values() for t in plain.tables),
     *dead_letters.STATEMENTS,
     *operating.STATEMENTS,
 )
@@ -67,6 +73,7 @@ async def test_every_batch_split_gives_the_same_tables(
     await apply(pool, events, len(events))
     whole = await contents(pool)
     assert all(whole.values()), "every table has rows"
+    assert await differing_rows(pool, chronicle, events[-1].position) == []
     for size in (1, 2, 3, 7, 20):
         await emptied(pool)
         await apply(pool, events, size)
