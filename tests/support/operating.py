@@ -4,6 +4,7 @@ from moot.contracts.catalogue import Event
 from moot.contracts.debates import ADMIN
 from moot.contracts.ids import CommandId, Position
 from moot.contracts.operations import (
+    AcceptHole,
     OperationCommand,
     PauseProjection,
     ResumeProjection,
@@ -58,6 +59,17 @@ class Operator:
 
     async def resumes(self) -> int:
         return await self._does(ResumeProjection(by=ADMIN, projection=self._projection))
+
+    async def accepts(self, after: int, before: int) -> int:
+        return await self._does(
+            AcceptHole(
+                by=ADMIN,
+                projection=self._projection,
+                after=after,
+                before=Position(before),
+                reason="lost for good",
+            )
+        )
 
     async def _does(self, command: OperationCommand) -> int:
         command_id = CommandId(new_id())

@@ -54,6 +54,8 @@ class Batch:
     head: int
     decoded: dict[int, Recorded] = field(default_factory=dict[int, Recorded], compare=False)
     """By position, what somebody who shares the batch has decoded of it."""
+    created_at: datetime | None = field(default=None, compare=False)
+    """When the Chronicle was created that this was read from, where that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,24 @@ class StreamIdentity:
     """Another creation time is another Chronicle, whatever its name."""
 
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """Nothing is stored between `after` and `before`, though something was.
+
+    `after` is 0 for a hole at the beginning; `before` is past the head for one at the end.
+    """
+
+    after: int
+    before: int
+
+    def covers(self, after: int, before: int) -> bool:
+        """Say whether all that lies between `after` and `before` lies in this hole."""
+        return self.after <= after and before <= self.before
+
+    def __str__(self) -> str:
+        return f"between {self.after} and {self.before}"
 
 
 class Conflict(Exception):
@@ -114,6 +134,13 @@ class Chronicle(Protocol):
         ...
 
     async def identity(self) -> StreamIdentity: ...
+
+    async def holes(self) -> Sequence[Hole]:
+        """Return where events are missing, in order; positions are contiguous from 1.
+
+        There are none unless somebody deleted something, or storage lost it.
+        """
+        ...
 
     def follow(
         self, after: int, *, batch: int = 500, category: Category | None = None

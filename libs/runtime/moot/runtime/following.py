@@ -9,7 +9,7 @@ import asyncio
 import json
 import random
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -18,7 +18,7 @@ from nats.errors import Error as NatsError
 
 from moot.contracts.subjects import CHRONICLE, Category, category_filter
 from moot.runtime.chronicle import IDLE_SECONDS, Batch, Stored
-from moot.runtime.jetstream_api import JetStreamError, ask, delivered
+from moot.runtime.jetstream_api import JetStreamError, ask, created_at, delivered, stream_info
 from moot.runtime.luck import new_id
 from moot.runtime.nats_connection import LostAnswerError, NatsConnection
 from moot.runtime.nats_frames import Frame
@@ -62,7 +62,7 @@ async def follow(
 
 async def last_position(connection: NatsConnection) -> int:
     """Return the Chronicle's last position, from its leader."""
-    return (await ask(connection, f"STREAM.INFO.{CHRONICLE}"))["state"]["last_seq"]
+    return (await stream_info(connection))["state"]["last_seq"]
 
 
 @asynccontextmanager
@@ -71,9 +71,9 @@ async def _consuming(
 ) -> AsyncGenerator["_Consumer"]:
     """A consumer from `after` on, deleted in the end."""
     # Asked before the consumer is made: with nothing pending there, all up to here is read.
-    head = await last_position(connection)
+    info = await stream_info(connection)
     name = f"follow-{new_id()}"
-    consumer = _Consumer(connection, name, batch, head, filtered=category is not None)
+    consumer = _Consumer(connection, name, batch, info, filtered=category is not None)
     try:
         with connection.watching(consumer.wake.set):
             async with connection.tapping(f"{consumer.inbox}.*", consumer.receive):
@@ -109,7 +109,13 @@ class _Consumer:
     """What one consumer delivers, checked to be without a gap."""
 
     def __init__(
-        self, connection: NatsConnection, name: str, batch: int, head: int, *, filtered: bool
+        self,
+        connection: NatsConnection,
+        name: str,
+        batch: int,
+        info: Mapping[str, Any],
+        *,
+        filtered: bool,
     ) -> None:
         self.inbox = connection.client.new_inbox()
         self.pending = 0
@@ -118,7 +124,8 @@ class _Consumer:
         self._session = connection.sessions
         self._name = name
         self._batch = batch
-        self._head = head
+        self._head: int = info["state"]["last_seq"]
+        self._created_at = created_at(info)
         self._filtered = filtered
         self._received: deque[Frame] = deque()
         self._requested = 0
@@ -144,9 +151,9 @@ class _Consumer:
                 )
                 knows = self._position == self._head
                 self._tell_at = loop.time() + IDLE_SECONDS * 0.9 if knows else 0.0
-                return Batch(events, self._head)
+                return Batch(events, self._head, created_at=self._created_at)
         self._tell_at = loop.time() + IDLE_SECONDS * 0.9
-        told = Batch((), self._head)
+        told = Batch((), self._head, created_at=self._created_at)
         if self._filtered:
             # Others' events move the head. By the next time, all of ours up to it are in.
             self._head = max(self._head, await last_position(self._connection))

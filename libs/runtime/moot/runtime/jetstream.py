@@ -3,18 +3,18 @@
 import asyncio
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import structlog
 
 from moot.contracts.envelope import CONTENT_TYPE
-from moot.contracts.subjects import CHRONICLE, Category, StreamName
+from moot.contracts.subjects import Category, StreamName
 from moot.runtime import following
 from moot.runtime.chronicle import (
     Batch,
     ChronicleUnavailableError,
     Conflict,
+    Hole,
     Message,
     Stored,
     StreamIdentity,
@@ -27,9 +27,11 @@ from moot.runtime.jetstream_api import (
     BUSY,
     MESSAGE_ID,
     JetStreamError,
-    ask,
+    created_at,
+    holes,
     parse,
     stored_message,
+    stream_info,
 )
 from moot.runtime.luck import new_id
 from moot.runtime.nats_connection import (
@@ -91,8 +93,11 @@ class JetStreamChronicle:
         return await self._patiently(lambda: following.last_position(self._connection))
 
     async def identity(self) -> StreamIdentity:
-        info = await self._patiently(lambda: ask(self._connection, f"STREAM.INFO.{CHRONICLE}"))
-        return StreamIdentity(datetime.fromisoformat(info["created"]).astimezone(UTC))
+        info = await self._patiently(lambda: stream_info(self._connection))
+        return StreamIdentity(created_at(info))
+
+    async def holes(self) -> Sequence[Hole]:
+        return await self._patiently(lambda: holes(self._connection))
 
     def follow(
         self, after: int, *, batch: int = 500, category: Category | None = None

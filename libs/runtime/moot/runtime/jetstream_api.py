@@ -9,7 +9,7 @@ from typing import Any
 from nats.aio.msg import Msg
 
 from moot.contracts.subjects import CHRONICLE
-from moot.runtime.chronicle import Stored
+from moot.runtime.chronicle import Hole, Stored
 from moot.runtime.nats_connection import LostAnswerError, NatsConnection
 from moot.runtime.nats_frames import Frame
 
@@ -44,6 +44,34 @@ async def ask(
     if "error" in answer:
         raise JetStreamError(subject, answer["error"])
     return answer
+
+
+async def stream_info(
+    connection: NatsConnection, *, deleted_details: bool = False
+) -> dict[str, Any]:
+    """Return what the Chronicle's leader says of it; with details, `state.deleted` has each gap."""
+    body = {"deleted_details": True} if deleted_details else None
+    return await ask(connection, f"STREAM.INFO.{CHRONICLE}", body)
+
+
+def created_at(info: Mapping[str, Any]) -> datetime:
+    return datetime.fromisoformat(info["created"]).astimezone(UTC)
+
+
+async def holes(connection: NatsConnection) -> tuple[Hole, ...]:
+    """Return where messages of the Chronicle are missing."""
+    state = (await stream_info(connection))["state"]
+    if state["messages"] == state["last_seq"]:
+        return ()
+    state = (await stream_info(connection, deleted_details=True))["state"]
+    first = state["first_seq"] if state["messages"] else state["last_seq"] + 1
+    found = [Hole(0, first)] if first > 1 else []
+    for position in state.get("deleted") or ():
+        if found and found[-1].before == position:
+            found[-1] = Hole(found[-1].after, position + 1)
+        elif position > first:
+            found.append(Hole(position - 1, position + 1))
+    return tuple(found)
 
 
 def parse(message: Msg) -> dict[str, Any]:

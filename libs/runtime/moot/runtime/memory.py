@@ -11,6 +11,7 @@ from moot.runtime.chronicle import (
     Batch,
     ChronicleUnavailableError,
     Conflict,
+    Hole,
     Message,
     Stored,
     StreamIdentity,
@@ -34,7 +35,7 @@ class InMemoryChronicle:
         self._now = now
         self._idle_seconds = idle_seconds
         self._identity = StreamIdentity(now())
-        self._events: list[Stored] = []
+        self._events: list[Stored | None] = []
         self._streams: defaultdict[str, list[Stored]] = defaultdict(list)
         self._appended = asyncio.Condition()
 
@@ -84,6 +85,22 @@ class InMemoryChronicle:
     async def identity(self) -> StreamIdentity:
         return self._identity
 
+    async def holes(self) -> Sequence[Hole]:
+        found: list[Hole] = []
+        for position in (p for p, event in enumerate(self._events, start=1) if event is None):
+            if found and found[-1].before == position:
+                found[-1] = Hole(found[-1].after, position + 1)
+            else:
+                found.append(Hole(position - 1, position + 1))
+        return found
+
+    def lose(self, position: int) -> None:
+        """Leave a hole at a position, as no Chronicle may: to show what is done about one."""
+        event = self._events[position - 1]
+        if event is not None:
+            self._events[position - 1] = None
+            self._streams[event.subject].remove(event)
+
     async def follow(
         self, after: int, *, batch: int = 500, category: Category | None = None
     ) -> AsyncGenerator[Batch]:
@@ -92,17 +109,22 @@ class InMemoryChronicle:
         while True:
             new = self._events[position : position + batch]
             position += len(new)
-            wanted = tuple(e for e in new if category is None or e.stream.category == category)
+            wanted = tuple(
+                e for e in new if e is not None and category in {None, e.stream.category}
+            )
             if wanted:
                 told = wanted[-1].position
-                yield Batch(wanted, len(self._events))
+                yield self._batch(wanted)
             if position < len(self._events):
                 continue
             if told < position:
                 told = position
-                yield Batch((), len(self._events))
+                yield self._batch(())
             if not await self._appended_after(position):
                 told = -1
+
+    def _batch(self, events: tuple[Stored, ...]) -> Batch:
+        return Batch(events, len(self._events), created_at=self._identity.created_at)
 
     async def _appended_after(self, position: int) -> bool:
         """Wait for an event after `position`; False when none came while it was time to wait."""

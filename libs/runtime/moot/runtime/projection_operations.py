@@ -9,12 +9,13 @@ from moot.contracts.envelope import Recorded
 from moot.contracts.ids import Position
 from moot.contracts.operations import (
     DeadLetterSkipped,
+    HoleAccepted,
     OperationEvent,
     ProjectionPaused,
     ProjectionResumed,
 )
 from moot.contracts.subjects import StreamName
-from moot.runtime.chronicle import Chronicle
+from moot.runtime.chronicle import Chronicle, Hole
 from moot.runtime.database import Connection, is_outage
 from moot.runtime.decoding import UndecodableEventError, decoded
 from moot.runtime.projection import Projection
@@ -81,6 +82,12 @@ async def operations(chronicle: Chronicle, projection: str, after: int = 0) -> l
 def skipped_by(done: Sequence[Operation]) -> set[int]:
     """Return the positions of the events that take no effect, by all decisions so far."""
     return {each.event.position for each in done if isinstance(each.event, DeadLetterSkipped)}
+
+
+def accepted_by(done: Sequence[Operation]) -> set[Hole]:
+    """Return the holes of the Chronicle that the projection may go past."""
+    accepted = [each.event for each in done if isinstance(each.event, HoleAccepted)]
+    return {Hole(event.after, event.before) for event in accepted}
 
 
 def is_paused(done: Sequence[Operation]) -> bool:

@@ -1,9 +1,8 @@
 """What the owner of a projection does: follow the Chronicle, decode, apply, set aside, renew."""
 
 import asyncio
-import hashlib
 import time
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -20,14 +19,17 @@ from moot.contracts.operations import (
     ProjectionPaused,
     ProjectionResumed,
 )
+from moot.runtime.belonging import Holed, Place, digest, examine, first_hole
 from moot.runtime.checkpoint import FAST, Checkpoint, OwnershipLostError, Step
-from moot.runtime.chronicle import Chronicle, Stored
+from moot.runtime.chronicle import Chronicle, Hole, Stored
 from moot.runtime.database import OPS, PROGRESS_CHANNEL, Connection, is_outage
 from moot.runtime.decoding import UndecodableEventError, decoded
+from moot.runtime.fetched import Fetched, parts, together
 from moot.runtime.projection import Projection
 from moot.runtime.projection_operations import (
     Operation,
     Waiting,
+    accepted_by,
     is_paused,
     operation,
     operations,
@@ -46,6 +48,8 @@ MOST_EVENTS = FETCH * FETCHES_AHEAD
 """The most of one transaction: what was fetched during the last one is applied together."""
 
 RENEW_SECONDS = 0.6
+VERIFY_SECONDS = 10.0
+"""What happens to the Chronicle behind the checkpoint is found out within this time."""
 
 SET_SCOPE = """
 SELECT set_config('search_path', $1, true), set_config('transaction_timeout', $2, true)
@@ -79,12 +83,6 @@ class Scope:
             yield
 
 
-@dataclass(frozen=True, slots=True)
-class _Fetched:
-    items: list[Item]
-    head: int
-
-
 class Turn:
     """One ownership, from taking the checkpoint to losing it or giving it up."""
 
@@ -104,7 +102,9 @@ class Turn:
         self._progress = Progress(projection.name)
         self._operations = operations_of(projection.name).subject
         self._aside = SetAside(projection, self._progress)
+        self._accepted: set[Hole] = set()
         self._sessions = -1
+        self._verify_at = 0.0
 
     async def begin(self) -> None:
         """Check that the checkpoint is one of this Chronicle. Raises StoppedError."""
@@ -138,6 +138,7 @@ class Turn:
         """
         done = await operations(self._chronicle, self._projection.name)
         self._aside.skipped = skipped_by(done)
+        self._accepted = accepted_by(done)
         before = [each for each in done if each.position <= self.checkpoint.position]
         self.checkpoint = replace(self.checkpoint, paused=is_paused(before))
 
@@ -147,9 +148,7 @@ class Turn:
             if await self._is_resumed(self.checkpoint.position):
                 self.checkpoint = replace(self.checkpoint, paused=False)
                 return
-            if self._sessions != self._chronicle.sessions:
-                await self._verify()
-            await self._renew(await self._chronicle.head())
+            await self._verify()
             await asyncio.sleep(RENEW_SECONDS)
 
     async def _is_resumed(self, after: int) -> bool:
@@ -158,7 +157,7 @@ class Turn:
 
     async def _follow(self, most: int) -> int:
         """Apply what comes until it is over or paused; return how many go into a transaction."""
-        fetched: asyncio.Queue[_Fetched | Exception] = asyncio.Queue(FETCHES_AHEAD)
+        fetched: asyncio.Queue[Fetched | Exception] = asyncio.Queue(FETCHES_AHEAD)
         fetching = asyncio.create_task(self._fetch(fetched, self.checkpoint.position))
         try:
             while not self._over() and not self.checkpoint.paused:
@@ -169,13 +168,13 @@ class Turn:
             await asyncio.wait({fetching})
         return most
 
-    async def _fetch(self, into: asyncio.Queue[_Fetched | Exception], after: int) -> None:
+    async def _fetch(self, into: asyncio.Queue[Fetched | Exception], after: int) -> None:
         """Fetch and decode while what was fetched before is applied."""
         try:
             async with aclosing(self._chronicle.follow(after, batch=FETCH)) as batches:
                 async for batch in batches:
                     items = [self._item(event, batch.decoded) for event in batch.events]
-                    await into.put(_Fetched(items, batch.head))
+                    await into.put(Fetched(items, batch.head, batch.created_at))
         except Exception as error:  # noqa: BLE001 raised where it is waited for
             await into.put(error)
 
@@ -198,27 +197,32 @@ class Turn:
         except UndecodableEventError as error:
             return Item(stored, error)
 
-    async def _next(self, fetched: asyncio.Queue[_Fetched | Exception], most: int) -> None:
+    async def _next(self, fetched: asyncio.Queue[Fetched | Exception], most: int) -> None:
         try:
             async with asyncio.timeout(RENEW_SECONDS):
                 first = await fetched.get()
         except TimeoutError:
             await self._renew(0)
             return
-        items, head = _together(first, fetched)
-        if self._sessions != self._chronicle.sessions or head < self.checkpoint.position:
+        found = together(first, fetched)
+        if self._is_to_verify(found):
             await self._verify()
+        items, head = found.items, found.head
         if self._scope.until is not None:
             items = [item for item in items if item.stored.position <= self._scope.until]
         if not items:
             await self._renew(head)
-        for part in _parts(items, most):
+        positions = [item.stored.position for item in items]
+        whole, hole = first_hole(self.checkpoint.position, positions, self._accepted)
+        for part in parts(items[:whole], most):
             if part[0].operation is None:
                 await self._apply(part, head)
             else:
                 await self._carry_out(part[0].stored, part[0].operation, head)
             if self.checkpoint.paused:
                 return
+        if hole is not None:
+            raise StoppedError(str(Holed((hole,))))
 
     async def _renew(self, head: int) -> None:
         created_at = self.checkpoint.stream_created_at
@@ -282,7 +286,10 @@ class Turn:
             case KeyRebuilt():
                 # Here the rows of its key are to be made anew, in this transaction.
                 await self._commit([Item(stored, None)], head)
-            case ProjectionResumed() | GenerationPromoted() | HoleAccepted():
+            case HoleAccepted() as event:
+                self._accepted.add(Hole(event.after, event.before))
+                await self._commit([Item(stored, None)], head)
+            case ProjectionResumed() | GenerationPromoted():
                 await self._commit([Item(stored, None)], head)
         log.warning(
             "operation_carried_out",
@@ -327,58 +334,25 @@ class Turn:
     async def _verify(self) -> None:
         """Raise StoppedError unless the checkpoint is one of this very Chronicle."""
         sessions = self._chronicle.sessions
-        created_at = (await self._chronicle.identity()).created_at
+        self._verify_at = time.monotonic() + VERIFY_SECONDS
         before = self.checkpoint
-        if before.stream_created_at not in (None, created_at):
-            raise StoppedError(
-                f"the checkpoint is of a stream created at {before.stream_created_at},"
-                f" this one was created at {created_at}"
-            )
-        head = await self._chronicle.head()
-        if head < before.position:
-            raise StoppedError(
-                f"the checkpoint is at {before.position}, but the Chronicle ends at {head}"
-            )
-        if before.position and before.last_event_digest is not None:
-            last = await self._chronicle.get(before.position)
-            if last is None or digest(last) != before.last_event_digest:
-                raise StoppedError(f"the event at {before.position} isn't the one applied")
+        place = Place(before.position, before.stream_created_at, before.last_event_digest)
+        found = await examine(self._chronicle, place, self._accepted)
+        if found.mismatch is not None:
+            raise StoppedError(str(found.mismatch))
         async with self._scope.transaction(self._connection):
-            self.checkpoint = await before.renew(self._connection, head, created_at)
+            self.checkpoint = await before.renew(self._connection, found.head, found.created_at)
         self._sessions = sessions
 
-
-def digest(event: Stored) -> str:
-    """Return the SHA-256 of the event's bytes, hex."""
-    return hashlib.sha256(event.body).hexdigest()
-
-
-def _together(
-    first: _Fetched | Exception, fetched: asyncio.Queue[_Fetched | Exception]
-) -> tuple[list[Item], int]:
-    """Join everything that is there already, without waiting for more."""
-    if isinstance(first, Exception):
-        raise first
-    items, head = list(first.items), first.head
-    while not fetched.empty():
-        more = fetched.get_nowait()
-        if isinstance(more, Exception):
-            raise more
-        items += more.items
-        head = more.head
-    return items, head
-
-
-def _parts(items: Sequence[Item], most: int) -> Iterator[Sequence[Item]]:
-    """Cut into parts of at most `most`, each operation a part of its own."""
-    start = 0
-    for end, item in enumerate(items):
-        if item.operation is not None:
-            yield from _parts_without(items[start:end], most)
-            yield [item]
-            start = end + 1
-    yield from _parts_without(items[start:], most)
-
-
-def _parts_without(items: Sequence[Item], most: int) -> Iterator[Sequence[Item]]:
-    return (items[start : start + most] for start in range(0, len(items), most))
+    def _is_to_verify(self, fetched: Fetched) -> bool:
+        """Whether what was read, or the time, asks for a look at the Chronicle itself."""
+        position, created_at = self.checkpoint.position, self.checkpoint.stream_created_at
+        ends_before = fetched.head < position
+        nothing_though_there_is_more = not fetched.items and fetched.head > position
+        return (
+            self._sessions != self._chronicle.sessions
+            or ends_before
+            or nothing_though_there_is_more
+            or fetched.created_at not in {None, created_at}
+            or time.monotonic() >= self._verify_at
+        )

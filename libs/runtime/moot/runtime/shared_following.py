@@ -12,7 +12,7 @@ from contextlib import aclosing, suppress
 from typing import Final
 
 from moot.contracts.subjects import Category, StreamName
-from moot.runtime.chronicle import Batch, Chronicle, Message, Stored, StreamIdentity
+from moot.runtime.chronicle import Batch, Chronicle, Hole, Message, Stored, StreamIdentity
 
 KEPT_EVENTS: Final = 4000
 """How far apart those who share a reading may be."""
@@ -50,6 +50,9 @@ class SharedFollowing:
 
     async def identity(self) -> StreamIdentity:
         return await self._chronicle.identity()
+
+    async def holes(self) -> Sequence[Hole]:
+        return await self._chronicle.holes()
 
     async def follow(
         self, after: int, *, batch: int = 500, category: Category | None = None
@@ -203,4 +206,4 @@ def _after(position: int, batch: Batch) -> Batch:
     if batch.events[0].position > position:
         return batch
     rest = tuple(event for event in batch.events if event.position > position)
-    return Batch(rest, batch.head, batch.decoded)
+    return Batch(rest, batch.head, batch.decoded, batch.created_at)
