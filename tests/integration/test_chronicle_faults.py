@@ -69,6 +69,7 @@ async def test_a_killed_server_loses_and_repeats_nothing(
         assert texts(await chronicle.read(stream)) == expected
         assert texts([event for event in events if event.stream == stream]) == expected
     assert chronicle.sessions == 3
+    assert list(await chronicle.holes()) == []
 
 
 async def test_one_category_is_followed_through_a_kill(
