@@ -49,10 +49,15 @@ async def running_postgres(folder: Path) -> AsyncGenerator[PostgresServer]:
 
 
 @asynccontextmanager
-async def fresh_database(server: PostgresServer) -> AsyncGenerator[str]:
-    """The URL of an empty database, dropped afterwards with whoever is still connected."""
+async def fresh_database(
+    server: PostgresServer, template: str = "template1"
+) -> AsyncGenerator[str]:
+    """The URL of an empty database, dropped afterwards with whoever is still connected.
+
+    Or of a copy of `template`, to which nobody may be connected meanwhile.
+    """
     name = f"test_{uuid.uuid4().hex}"
-    await _execute(server, f'CREATE DATABASE "{name}"')
+    await _execute(server, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     try:
         yield server.url_of(name)
     finally:
