@@ -1,10 +1,15 @@
 """Whatever way events reach a projection, its tables say the same."""
 
+import random
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
 import pytest
 
 from moot.cli import dead_letters, operating
-from moot.contracts.catalogue import EVENTS
+from moot.contracts.catalogue import EVENTS, EVENTS_BY_CATEGORY, Event
 from moot.contracts.envelope import Recorded
+from moot.contracts.subjects import StreamName
 from moot.projector import agent_keys, announcements, deadlines
 from moot.projector.debates import projection as debates
 from moot.projector.plain import table_reading
@@ -16,7 +21,7 @@ from moot.runtime.database import Pool
 from moot.runtime.decoding import decoded
 from moot.runtime.memory import InMemoryChronicle
 from tests.support.plain import differing_rows
-from tests.support.recording import everything, record
+from tests.support.recording import Written, everything, record
 from tests.support.tables import contents
 
 STATEMENTS = (
@@ -41,13 +46,24 @@ async def recorded_in(chronicle: Chronicle, last: int) -> list[Recorded]:
 
 
 async def apply(pool: Pool, events: list[Recorded], size: int, *, times: int = 1) -> None:
+    starts = range(0, len(events), size)
+    await apply_parts(pool, [(events[start : start + size], times) for start in starts])
+
+
+Part = tuple[Sequence[Recorded], int]
+"""Events that make a batch, and how often it is applied in a row."""
+
+
+async def apply_parts(pool: Pool, parts: Sequence[Part]) -> None:
+    """Apply each to every projection that wants any of it, in a transaction each."""
     async with pool.acquire() as connection:
         for projection in PROJECTIONS:
-            wanted = [e for e in events if e.stream.category in projection.categories]
-            for start in range(0, len(wanted), size):
-                async with connection.transaction():
-                    for _ in range(times):
-                        await projection.apply(connection, wanted[start : start + size])
+            for part, times in parts:
+                wanted = [e for e in part if e.stream.category in projection.categories]
+                if wanted:
+                    async with connection.transaction():
+                        for _ in range(times):
+                            await projection.apply(connection, wanted)
 
 
 async def emptied(pool: Pool) -> None:
@@ -64,6 +80,11 @@ async def test_every_statement_fits_the_migrated_schema(pool: Pool) -> None:
 async def test_the_history_has_every_type_of_event(chronicle: InMemoryChronicle) -> None:
     events = await recorded_in(chronicle, await record(chronicle, everything()))
     assert {event.event.type for event in events} == set(EVENTS)
+
+
+def test_every_type_of_event_reaches_a_projection() -> None:
+    wanted = frozenset[str]().union(*(projection.categories for projection in PROJECTIONS))
+    assert wanted == set(EVENTS_BY_CATEGORY) - {"operation"}, "those the runner carries out itself"
 
 
 async def test_every_batch_split_gives_the_same_tables(
@@ -104,3 +125,61 @@ async def test_an_older_event_never_overwrites_a_newer_one(
     assert {table: rows for table, rows in (await contents(pool)).items() if table in kept} == {
         table: newest[table] for table in kept
     }
+
+
+@pytest.mark.parametrize("step", [7, pytest.param(1, marks=pytest.mark.hard)])
+async def test_cut_in_two_anywhere_gives_the_same_tables(
+    pool: Pool, chronicle: InMemoryChronicle, step: int
+) -> None:
+    events = await recorded_in(chronicle, await record(chronicle, everything()))
+    await apply(pool, events, len(events))
+    whole = await contents(pool)
+    for cut in range(1, len(events), step):
+        await emptied(pool)
+        await apply_parts(pool, [(events[:cut], 1), (events[cut:], 1)])
+        assert await contents(pool) == whole, f"cut at {cut}"
+
+
+async def check_any_way(pool: Pool, seed: int) -> None:
+    """Streams in another order among each other, cut anywhere, each part one to four times."""
+    luck = random.Random(seed)  # noqa: S311 spreads, protects nothing
+    chronicle = InMemoryChronicle()
+    events = await recorded_in(chronicle, await record(chronicle, shuffled(everything(), luck)))
+    await emptied(pool)
+    await apply(pool, events, len(events))
+    whole = await contents(pool)
+    for longest in (2, 5, 30):
+        await emptied(pool)
+        await apply_parts(pool, list(cut_up(events, longest, luck)))
+        assert await contents(pool) == whole, f"seed {seed}, parts of up to {longest}"
+
+
+def shuffled(written: Sequence[Written], luck: random.Random) -> list[Written]:
+    """Return them with each stream in its order."""
+    streams: defaultdict[StreamName, list[Event]] = defaultdict(list)
+    for stream, event in written:
+        streams[stream].append(event)
+    turns = [stream for stream, _ in written]
+    luck.shuffle(turns)
+    return [(stream, streams[stream].pop(0)) for stream in turns]
+
+
+def cut_up(events: Sequence[Recorded], longest: int, luck: random.Random) -> Iterator[Part]:
+    start = 0
+    while start < len(events):
+        size = luck.randint(1, longest)
+        yield events[start : start + size], luck.randint(1, 4)
+        start += size
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_events_applied_any_way_give_the_same_tables(pool: Pool, seed: int) -> None:
+    await check_any_way(pool, seed)
+    assert all((await contents(pool)).values()), "every table has rows"
+
+
+@pytest.mark.hard
+async def test_events_applied_in_many_ways_give_the_same_tables(pool: Pool) -> None:
+    for seed in range(3, 150):
+        await check_any_way(pool, seed)
+    assert all((await contents(pool)).values()), "every table has rows"
