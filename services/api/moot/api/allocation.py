@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from pydantic_core import from_json
 from starlette.responses import Response
 
-from moot.api.exchange import Api, Asked, answer_resource, topic_not_found, wait_for_position
+from moot.api.exchange import Api, Asked, answer_resource, wait_for_position
 from moot.api.operations import Operation
+from moot.api.parked import check_shown, saying_parked
 from moot.api.problems import Problem
-from moot.api.queries.checkpoints import Row, topic_readable
+from moot.api.queries.checkpoints import Row
 from moot.api.queries.draws import PROJECTIONS, read_draw
 from moot.api.signups import signup_view_of_row
 from moot.contracts.debates import CampSeat, Signup
@@ -21,12 +22,12 @@ async def get_allocation(api: Api, asked: Asked) -> Response:
     topic_id = asked.topic_id
     await wait_for_position(api, asked, PROJECTIONS)
     rows = await read_draw(api.pool, topic_id)
-    if not topic_readable(rows, asked.caller):
-        raise topic_not_found()
+    parked = await check_shown(api, asked, topic_id, rows[0])
     view = allocation_view(rows)
     if view is None:
         raise Problem("allocation-not-found")
-    return answer_resource(asked, view, rows[0]["as_of"], rows[0]["topic_position"])
+    answer = answer_resource(asked, view, rows[0]["as_of"], rows[0]["topic_position"])
+    return saying_parked(answer, parked)
 
 
 def allocation_view(rows: Sequence[Row]) -> AllocationView | None:
@@ -97,6 +98,11 @@ OPERATIONS = (
         "Show the draw of the camps, or what it is committed to, and what is needed to check it",
         get_allocation,
         {200: AllocationView, 304: None},
-        problems=("topic-not-found", "allocation-not-found", "projection-behind"),
+        problems=(
+            "topic-not-found",
+            "allocation-not-found",
+            "projection-behind",
+            "projection-parked",
+        ),
     ),
 )

@@ -5,8 +5,9 @@ from starlette.responses import Response
 from moot.api.exchange import Api, Asked, read_query, topic_not_found, wait_for_position
 from moot.api.lists import PageQuery, answer_page, start_of
 from moot.api.operations import Operation
+from moot.api.parked import check_shown, saying_parked
 from moot.api.queries.announcements import PROJECTIONS, list_announcements
-from moot.api.queries.checkpoints import Row, topic_readable
+from moot.api.queries.checkpoints import Row
 from moot.contracts.ids import TopicId, is_hex_id
 from moot.contracts.shape import Moment
 from moot.contracts.views import PageView, View
@@ -38,13 +39,14 @@ async def list_all(api: Api, asked: Asked) -> Response:
     of = f"announcements {query.topic}"
     after = start_of(api, query, of, 0)
     await wait_for_position(api, asked, PROJECTIONS)
-    rows = await list_announcements(api.pool, TopicId(query.topic), after, query.limit + 1)
-    if not topic_readable(rows, asked.caller):
-        raise topic_not_found()
+    topic_id = TopicId(query.topic)
+    rows = await list_announcements(api.pool, topic_id, after, query.limit + 1)
+    parked = await check_shown(api, asked, topic_id, rows[0])
     found = [
         (int(row["requested_position"]), _view(row)) for row in rows if row["event_id"] is not None
     ]
-    return answer_page(api, asked, found, query, of, rows[0]["as_of"])
+    page = answer_page(api, asked, found, query, of, rows[0]["as_of"])
+    return saying_parked(page, parked)
 
 
 def _view(row: Row) -> AnnouncementView:
@@ -72,6 +74,12 @@ OPERATIONS = (
         list_all,
         {200: PageView[AnnouncementView]},
         query=AnnouncementsQuery,
-        problems=("topic-not-found", "invalid-request", "invalid-cursor", "projection-behind"),
+        problems=(
+            "topic-not-found",
+            "invalid-request",
+            "invalid-cursor",
+            "projection-behind",
+            "projection-parked",
+        ),
     ),
 )

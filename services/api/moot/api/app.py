@@ -31,6 +31,7 @@ TABLES = (
     "announcements",
     "arguments",
     "camps",
+    "dead_letters",
     "draws",
     "projector_checkpoint",
     "rounds",

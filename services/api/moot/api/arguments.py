@@ -9,13 +9,13 @@ from moot.api.exchange import (
     answer_write,
     body_of,
     obey,
-    topic_not_found,
     wait_for_position,
 )
 from moot.api.lists import PageQuery, answer_page, page_of
 from moot.api.operations import Operation
+from moot.api.parked import check_shown, saying_parked
 from moot.api.queries.arguments import PROJECTIONS, list_arguments
-from moot.api.queries.checkpoints import Row, topic_readable
+from moot.api.queries.checkpoints import Row
 from moot.contracts.envelope import Recorded
 from moot.contracts.topic_commands import PostArgument
 from moot.contracts.topic_events import ArgumentPosted
@@ -39,14 +39,14 @@ async def list_all(api: Api, asked: Asked) -> Response:
     query, after = await page_of(api, asked, of)
     await wait_for_position(api, asked, PROJECTIONS)
     rows = await list_arguments(api.pool, topic_id, after, query.limit + 1)
-    if not topic_readable(rows, asked.caller):
-        raise topic_not_found()
+    parked = await check_shown(api, asked, topic_id, rows[0])
     found = [
         (int(row["position"]), argument_view_of_row(row))
         for row in rows
         if row["argument_id"] is not None
     ]
-    return answer_page(api, asked, found, query, of, rows[0]["as_of"])
+    page = answer_page(api, asked, found, query, of, rows[0]["as_of"])
+    return saying_parked(page, parked)
 
 
 def argument_view(recorded: Recorded) -> ArgumentView:
@@ -106,6 +106,12 @@ OPERATIONS = (
         list_all,
         {200: PageView[ArgumentView]},
         query=PageQuery,
-        problems=("topic-not-found", "invalid-request", "invalid-cursor", "projection-behind"),
+        problems=(
+            "topic-not-found",
+            "invalid-request",
+            "invalid-cursor",
+            "projection-behind",
+            "projection-parked",
+        ),
     ),
 )

@@ -155,9 +155,12 @@ def read_query(request: Request, shape: type[QueryT]) -> QueryT:
         ) from None
 
 
-async def check_readable(api: Api, asked: Asked) -> None:
-    """Raises Problem `topic-not-found`, by what the Chronicle says now."""
-    folded = await api.dispatcher.load(topic, asked.topic_id)
+async def check_readable(api: Api, asked: Asked, topic_id: TopicId | None = None) -> None:
+    """Raises Problem `topic-not-found`, by what the Chronicle says now.
+
+    The topic is that of the path, unless another is named.
+    """
+    folded = await api.dispatcher.load(topic, topic_id or asked.topic_id)
     if isinstance(folded.state, Unborn):
         raise topic_not_found()
     facts = folded.state.facts
@@ -181,12 +184,17 @@ async def wait_for_position(api: Api, asked: Asked, projections: Sequence[str]) 
     told = _WAIT.search(preferred)
     seconds = min(int(told[1]), LONGEST_WAIT_SECONDS) if told else DEFAULT_WAIT_SECONDS
     reached = await api.waiter.wait(projections, wanted, seconds)
-    if reached < wanted and not _LENIENT.search(preferred):
+    if reached < wanted and not is_lenient(asked.request):
         raise Problem(
             "projection-behind",
             f"the read models are at position {reached}, {wanted} was asked for",
             headers={**SOON, POSITION: str(reached)},
         )
+
+
+def is_lenient(request: Request) -> bool:
+    """Whether the client rather has old data than none."""
+    return _LENIENT.search(",".join(request.headers.getlist("prefer"))) is not None
 
 
 def answer_write(view: BaseModel, outcome: Outcome[Any], status: int = 200) -> Response:

@@ -17,13 +17,12 @@ from moot.api.exchange import (
     Asked,
     check_readable,
     read_query,
-    topic_not_found,
     wait_for_position,
 )
 from moot.api.operations import Operation
+from moot.api.parked import check_shown, saying_parked
 from moot.api.problems import Problem
 from moot.api.queries.arguments import list_arguments
-from moot.api.queries.checkpoints import topic_readable
 from moot.api.queries.draws import read_draw
 from moot.api.queries.topics import PROJECTIONS, read_topic
 from moot.api.queries.verdicts import read_verdict
@@ -57,30 +56,29 @@ async def export_debate(api: Api, asked: Asked) -> Response:
         await check_readable(api, asked)
         raise
     await wait_for_position(api, asked, PROJECTIONS)
-    as_of, view = await _read(api, asked)
+    as_of, parked, view = await _read(api, asked)
     as_json = query.format == "json"
     content = to_json(view) if as_json else "\n".join(markdown(view)).encode()
     response = Response(content, media_type=JSON if as_json else MARKDOWN)
     ending = "json" if as_json else "md"
     response.headers["Content-Disposition"] = f'inline; filename="debate-{topic_id}.{ending}"'
     response.headers[POSITION] = str(as_of)
-    return response
+    return saying_parked(response, parked)
 
 
-async def _read(api: Api, asked: Asked) -> tuple[int, DebateView]:
-    """Return the debate and its position, all of one snapshot."""
+async def _read(api: Api, asked: Asked) -> tuple[int, int | None, DebateView]:
+    """Return the debate, its position and what is set aside of it, all of one snapshot."""
     topic_id = asked.topic_id
     async with (
         api.pool.acquire() as connection,
         connection.transaction(isolation="repeatable_read", readonly=True),
     ):
         topic = await read_topic(connection, topic_id, asked.caller)
-        if not topic_readable([topic], asked.caller):
-            raise topic_not_found()
+        parked = await check_shown(api, asked, topic_id, topic)
         draw = await read_draw(connection, topic_id)
         arguments = await list_arguments(connection, topic_id, 0, None)
         verdict = await read_verdict(connection, topic_id)
-    return topic["as_of"], DebateView(
+    view = DebateView(
         topic=topic_view_of_row(topic, asked.caller),
         allocation=allocation_view(draw),
         arguments=tuple(
@@ -88,6 +86,7 @@ async def _read(api: Api, asked: Asked) -> tuple[int, DebateView]:
         ),
         verdict=None if verdict["judge_id"] is None else verdict_view_of_row(verdict),
     )
+    return topic["as_of"], parked, view
 
 
 def markdown(view: DebateView) -> Iterator[str]:
@@ -170,7 +169,7 @@ OPERATIONS = (
         export_debate,
         {200: DebateView},
         query=ExportQuery,
-        problems=("topic-not-found", "invalid-request", "projection-behind"),
+        problems=("topic-not-found", "invalid-request", "projection-behind", "projection-parked"),
         media_types=("application/json", "text/markdown"),
     ),
 )

@@ -31,6 +31,10 @@ _POSITION_HEADER = {
     "description": "The Chronicle's position: of the write, or that the read is up to",
     "schema": {"type": "integer"},
 }
+_PARKED_HEADER = {
+    "description": "The position of an event that couldn't be applied: what is shown is older",
+    "schema": {"type": "integer"},
+}
 _READ_HEADERS: list[dict[str, Any]] = [
     {
         "name": "Chronicle-Min-Position",
@@ -187,8 +191,11 @@ def _answer_of(
     operation: Operation, view: type[BaseModel] | None, schemas: dict[str, Any]
 ) -> dict[str, Any]:
     answer: dict[str, Any] = {"description": operation.summary if view else "No body"}
-    if operation.method != "GET" or "projection-behind" in operation.problems:
+    is_read = "projection-behind" in operation.problems
+    if operation.method != "GET" or is_read:
         answer["headers"] = {"Chronicle-Position": _POSITION_HEADER}
+    if is_read:
+        answer["headers"]["Chronicle-Parked"] = _PARKED_HEADER
     if view is not None:
         answer["content"] = {
             media_type: {

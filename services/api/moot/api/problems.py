@@ -230,6 +230,13 @@ PROBLEMS: Mapping[str, Explained] = {
         "The read models haven't reached `Chronicle-Min-Position` in the time that `Prefer: wait=`"
         " allows. Try again, or take older data with `Prefer: handling=lenient`.",
     ),
+    "projection-parked": Explained(
+        503,
+        "The read model lacks an event",
+        "An event of this topic couldn't be applied, and later ones wait behind it; the header"
+        " `Chronicle-Parked` is its position. An operator has to deal with it. Until then, take"
+        " the older data with `Prefer: handling=lenient`; they come with that header, too.",
+    ),
     "chronicle-unavailable": Explained(
         503,
         "The Chronicle is unavailable",

@@ -10,12 +10,12 @@ from moot.api.exchange import (
     answer_write,
     body_of,
     obey,
-    topic_not_found,
     wait_for_position,
 )
 from moot.api.lists import PageQuery, answer_page, page_of
 from moot.api.operations import Operation
-from moot.api.queries.checkpoints import Row, topic_readable
+from moot.api.parked import check_shown, saying_parked
+from moot.api.queries.checkpoints import Row
 from moot.api.queries.signups import PROJECTIONS, list_signups
 from moot.api.topics import born
 from moot.contracts.envelope import Envelope
@@ -80,14 +80,14 @@ async def list_all(api: Api, asked: Asked) -> Response:
     query, after = await page_of(api, asked, of)
     await wait_for_position(api, asked, PROJECTIONS)
     rows = await list_signups(api.pool, topic_id, after, query.limit + 1)
-    if not topic_readable(rows, asked.caller):
-        raise topic_not_found()
+    parked = await check_shown(api, asked, topic_id, rows[0])
     found = [
         (int(row["ordinal_position"]), signup_view_of_row(row))
         for row in rows
         if row["agent_id"] is not None
     ]
-    return answer_page(api, asked, found, query, of, rows[0]["as_of"])
+    page = answer_page(api, asked, found, query, of, rows[0]["as_of"])
+    return saying_parked(page, parked)
 
 
 def signup_view(timed: TimedSignup, position: int) -> SignupView:
@@ -137,7 +137,13 @@ OPERATIONS = (
         {200: PageView[SignupView]},
         who="callers",
         query=PageQuery,
-        problems=("topic-not-found", "invalid-request", "invalid-cursor", "projection-behind"),
+        problems=(
+            "topic-not-found",
+            "invalid-request",
+            "invalid-cursor",
+            "projection-behind",
+            "projection-parked",
+        ),
     ),
     Operation(
         "DELETE",

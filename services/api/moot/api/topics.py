@@ -20,13 +20,12 @@ from moot.api.exchange import (
     body_of,
     obey,
     read_query,
-    topic_not_found,
     wait_for_position,
 )
 from moot.api.lists import PageQuery, answer_page, start_of
 from moot.api.operations import Operation
+from moot.api.parked import check_shown, saying_parked
 from moot.api.problems import Problem
-from moot.api.queries.checkpoints import topic_readable
 from moot.api.queries.topics import PROJECTIONS, Filter, list_topics, read_topic
 from moot.api.topic_views import topic_view_of_row, topic_view_of_state
 from moot.contracts.debates import Stage, Visibility
@@ -83,23 +82,23 @@ async def list_all(api: Api, asked: Asked) -> Response:
     before = start_of(api, query, of, _NEWEST)
     await wait_for_position(api, asked, PROJECTIONS)
     wanted = Filter(query.status, query.visibility, query.mine)
-    rows = await list_topics(api.pool, wanted, before, query.limit + 1, asked.caller)
+    rows = await list_topics(api.pool, wanted, before, query.limit, asked.caller)
     found = [
         (int(row["created_position"]), topic_view_of_row(row, asked.caller))
         for row in rows
         if row["topic_id"] is not None
     ]
-    return answer_page(api, asked, found, query, of, rows[0]["as_of"])
+    page = answer_page(api, asked, found, query, of, rows[0]["as_of"])
+    return saying_parked(page, rows[0]["parked"])
 
 
 async def get_topic(api: Api, asked: Asked) -> Response:
     topic_id = asked.topic_id
     await wait_for_position(api, asked, PROJECTIONS)
     row = await read_topic(api.pool, topic_id, asked.caller)
-    if not topic_readable([row], asked.caller):
-        raise topic_not_found()
+    parked = await check_shown(api, asked, topic_id, row)
     view = topic_view_of_row(row, asked.caller)
-    return answer_resource(asked, view, row["as_of"], view.position)
+    return saying_parked(answer_resource(asked, view, row["as_of"], view.position), parked)
 
 
 async def amend_topic(api: Api, asked: Asked) -> Response:
@@ -199,7 +198,7 @@ OPERATIONS = (
         "Show a topic",
         get_topic,
         {200: TopicView, 304: None},
-        problems=("topic-not-found", "projection-behind"),
+        problems=("topic-not-found", "projection-behind", "projection-parked"),
     ),
     Operation(
         "PATCH",

@@ -11,12 +11,12 @@ from moot.api.exchange import (
     answer_write,
     body_of,
     obey,
-    topic_not_found,
     wait_for_position,
 )
 from moot.api.operations import Operation
+from moot.api.parked import check_shown, saying_parked
 from moot.api.problems import Problem
-from moot.api.queries.checkpoints import Row, topic_readable
+from moot.api.queries.checkpoints import Row
 from moot.api.queries.verdicts import PROJECTIONS, read_verdict
 from moot.contracts.envelope import Recorded
 from moot.contracts.topic_commands import SubmitVerdict
@@ -44,12 +44,11 @@ async def get_verdict(api: Api, asked: Asked) -> Response:
     topic_id = asked.topic_id
     await wait_for_position(api, asked, PROJECTIONS)
     row = await read_verdict(api.pool, topic_id)
-    if not topic_readable([row], asked.caller):
-        raise topic_not_found()
+    parked = await check_shown(api, asked, topic_id, row)
     if row["judge_id"] is None:
         raise Problem("verdict-not-found")
     view = verdict_view_of_row(row)
-    return answer_resource(asked, view, row["as_of"], view.position)
+    return saying_parked(answer_resource(asked, view, row["as_of"], view.position), parked)
 
 
 def verdict_view(recorded: Recorded) -> VerdictView:
@@ -113,6 +112,6 @@ OPERATIONS = (
         "Show the verdict",
         get_verdict,
         {200: VerdictView, 304: None},
-        problems=("topic-not-found", "verdict-not-found", "projection-behind"),
+        problems=("topic-not-found", "verdict-not-found", "projection-behind", "projection-parked"),
     ),
 )

@@ -13,6 +13,15 @@ SELECT
         FROM projector_checkpoint
         WHERE projection IN ('announcements_v1', 'debates_v1')
     ) AS as_of,
+    (
+        SELECT min(position) FROM dead_letters
+        WHERE
+            projection = 'debates_v1' AND key = 'topic/' || replace($1::uuid::text, '-', '')
+            OR projection = 'announcements_v1' AND key IN (
+                SELECT 'delivery/' || replace(known.queue_id::text, '-', '')
+                FROM announcements AS known WHERE known.topic_id = $1::uuid
+            )
+    ) AS parked,
     topics.creator, topics.visibility, topics.invited_agents,
     page.event_id, page.event_type, page.status, page.attempts, page.last_status, page.last_error,
     page.next_attempt_at, page.requested_at, page.settled_at, page.requested_position,

@@ -10,6 +10,10 @@ LIST = """
 SELECT
     coalesce((SELECT position FROM projector_checkpoint WHERE projection = 'debates_v1'), 0)
         AS as_of,
+    (
+        SELECT min(position) FROM dead_letters
+        WHERE projection = 'debates_v1' AND key = 'topic/' || replace($1::uuid::text, '-', '')
+    ) AS parked,
     topics.creator, topics.visibility, topics.invited_agents,
     page.argument_id, page.camp, page.agent_id, page.round_no, page.content, page.posted_at,
     page.position

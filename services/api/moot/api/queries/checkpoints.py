@@ -1,7 +1,8 @@
 """What the rows of one read have in common: how far their projection was when they were read.
 
 Each read is one statement, so its rows and its checkpoint are of one snapshot. It yields at least
-one row; `as_of` is the position of the least advanced projection that it reads, 0 for none yet.
+one row; `as_of` is the position of the least advanced projection that it reads, 0 for none yet;
+`parked` that of the first event that such a projection has set aside of what is read, else null.
 """
 
 from collections.abc import Sequence

@@ -11,6 +11,10 @@ ONE = """
 SELECT
     coalesce((SELECT position FROM projector_checkpoint WHERE projection = 'debates_v1'), 0)
         AS as_of,
+    (
+        SELECT min(position) FROM dead_letters
+        WHERE projection = 'debates_v1' AND key = 'topic/' || replace($1::uuid::text, '-', '')
+    ) AS parked,
     topics.creator, topics.visibility, topics.invited_agents, topics.cancelled_reason,
     topics.position AS topic_position,
     draws.algorithm, draws.commitment, draws.committed_at, draws.signups_before, draws.secret,

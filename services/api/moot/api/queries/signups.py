@@ -10,6 +10,10 @@ LIST = """
 SELECT
     coalesce((SELECT position FROM projector_checkpoint WHERE projection = 'debates_v1'), 0)
         AS as_of,
+    (
+        SELECT min(position) FROM dead_letters
+        WHERE projection = 'debates_v1' AND key = 'topic/' || replace($1::uuid::text, '-', '')
+    ) AS parked,
     topics.creator, topics.visibility, topics.invited_agents,
     page.agent_id, page.willing_camps, page.signed_up_at, page.ordinal_position, page.position
 FROM (SELECT) AS always

@@ -14,6 +14,10 @@ ONE = """
 SELECT
     coalesce((SELECT position FROM projector_checkpoint WHERE projection = 'debates_v1'), 0)
         AS as_of,
+    (
+        SELECT min(position) FROM dead_letters
+        WHERE projection = 'debates_v1' AND key = 'topic/' || replace($1::uuid::text, '-', '')
+    ) AS parked,
     topics.*,
     rounds.opened_at AS round_opened_at,
     rounds.closes_at AS round_closes_at,
@@ -30,7 +34,8 @@ LEFT JOIN rounds ON rounds.topic_id = topics.topic_id AND rounds.round_no = topi
 """
 
 # Newest first, before $1. $2: the caller's agent id; $3: their auth id; $4: whether they may read
-# everything, as moot.domain.access_rules.may_read says; $5 stage; $6 visibility; $7 only theirs.
+# everything, as moot.domain.access_rules.may_read says; $5 stage; $6 visibility;
+# $7 only theirs. $9 of at most $8 rows are shown.
 LIST = """
 WITH page AS (
     SELECT * FROM topics
@@ -50,6 +55,13 @@ WITH page AS (
 SELECT
     coalesce((SELECT position FROM projector_checkpoint WHERE projection = 'debates_v1'), 0)
         AS as_of,
+    (
+        SELECT min(position) FROM dead_letters
+        WHERE projection = 'debates_v1' AND key IN (
+            SELECT 'topic/' || replace(page.topic_id::text, '-', '')
+            FROM page ORDER BY page.created_position DESC LIMIT $9
+        )
+    ) AS parked,
     page.*,
     rounds.opened_at AS round_opened_at,
     rounds.closes_at AS round_closes_at,
@@ -81,9 +93,12 @@ async def read_topic(database: Pool | Connection, topic_id: TopicId, caller: Cal
 
 
 async def list_topics(
-    database: Pool, wanted: Filter, before: int, limit: int, caller: Caller
+    database: Pool, wanted: Filter, before: int, shown: int, caller: Caller
 ) -> list[Row]:
-    """Return at least one row; the only one's `topic_id` is null where there are no topics."""
+    """Return one row more than are `shown`, if there are as many, and at least one.
+
+    The only one's `topic_id` is null where there are no topics.
+    """
     return [
         *await database.fetch(
             LIST,
@@ -94,6 +109,7 @@ async def list_topics(
             wanted.status,
             wanted.visibility,
             wanted.mine,
-            limit,
+            shown + 1,
+            shown,
         )
     ]

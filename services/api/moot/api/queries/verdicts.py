@@ -10,6 +10,10 @@ ONE = """
 SELECT
     coalesce((SELECT position FROM projector_checkpoint WHERE projection = 'debates_v1'), 0)
         AS as_of,
+    (
+        SELECT min(position) FROM dead_letters
+        WHERE projection = 'debates_v1' AND key = 'topic/' || replace($1::uuid::text, '-', '')
+    ) AS parked,
     topics.creator, topics.visibility, topics.invited_agents,
     verdicts.judge_id, verdicts.verdict, verdicts.rationale, verdicts.token_cost,
     verdicts.submitted_at, verdicts.position
