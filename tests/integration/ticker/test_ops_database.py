@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -12,21 +12,31 @@ from moot.domain.deadlines import next_deadline, to_json
 from moot.domain.topic_stages import Unborn, timetable_of
 from moot.projector.migrate import migrate
 from moot.runtime.chronicle import Chronicle
+from moot.runtime.chronicle_clock import ChronicleClock
 from moot.runtime.clock import utc_now
 from moot.runtime.database import Pool, connect_pool
+from moot.runtime.projection_turn import digest
 from moot.runtime.settings import DatabaseSettings
 from moot.ticker import sweep
 from moot.ticker.app import build
 from moot.ticker.board import Board
 from moot.ticker.feed import Feed
+from moot.ticker.firing import Firing
 from moot.ticker.settings import TickerSettings
-from moot.ticker.snapshot import read_overdue, read_snapshot
+from moot.ticker.snapshot import Row, open_overdue, open_snapshot
 from tests.support.debates import Debates, schedule
 from tests.support.hosted import hosted
 
 PUT_CHECKPOINT = """
-INSERT INTO ops.projector_checkpoint (projection, position, stream_created_at)
-VALUES ('deadlines_v1', $1, $2)
+INSERT INTO ops.projector_checkpoint
+    (projection, position, stream_created_at, last_event_digest)
+VALUES ('deadlines_v1', $1, $2, $3)
+"""
+CREATED_AT_ANOTHER_TIME = """
+UPDATE ops.projector_checkpoint SET position = 1, stream_created_at = now()
+"""
+WITH_ANOTHER_EVENT = """
+UPDATE ops.projector_checkpoint SET stream_created_at = NULL, last_event_digest = 'of another'
 """
 PUT_DEADLINE = """
 INSERT INTO ops.deadlines (category, stream_id, command, due_at, timetable, position)
@@ -56,11 +66,20 @@ async def tabulated(pool: Pool, debates: Debates, topic_id: TopicId) -> None:
 
 async def checkpointed(pool: Pool, chronicle: Chronicle, position: int) -> None:
     identity = await chronicle.identity()
-    await pool.execute(PUT_CHECKPOINT, position, identity.created_at)
+    event = await chronicle.get(position)
+    known = None if event is None else digest(event)
+    await pool.execute(PUT_CHECKPOINT, position, identity.created_at, known)
 
 
-def feed(board: Board, chronicle: Chronicle, pool: Pool) -> Feed:
-    return Feed(board, chronicle, lambda: read_snapshot(pool), now=utc_now, changed=lambda _: None)
+def feed(board: Board, debates: Debates, pool: Pool) -> Feed:
+    firing = Firing(board, debates.dispatcher, replica="t1", living=dict, now=utc_now)
+    clock = ChronicleClock()
+    return Feed(board, debates.chronicle, lambda: open_snapshot(pool), clock=clock, firing=firing)
+
+
+async def overdue_rows(pool: Pool, before: datetime) -> list[Row]:
+    async with open_overdue(pool, before) as overdue:
+        return [row async for page in overdue.pages for row in page]
 
 
 async def test_memory_starts_from_the_table_and_its_checkpoint(
@@ -71,7 +90,7 @@ async def test_memory_starts_from_the_table_and_its_checkpoint(
     await tabulated(pool, debates, topic_id)
     await checkpointed(pool, debates.chronicle, 1)
     board = Board()
-    await feed(board, debates.chronicle, pool).load()
+    await feed(board, debates, pool).load()
     assert (board.position, board.next_due_at()) == (1, times.signup_open_at)
 
 
@@ -81,13 +100,15 @@ async def test_a_table_of_another_or_a_longer_chronicle_is_not_believed(
     await debates.propose(schedule(utc_now() + timedelta(hours=1), 60, 60, 60))
     await checkpointed(pool, debates.chronicle, 2)
     board = Board()
-    await feed(board, debates.chronicle, pool).load()
+    await feed(board, debates, pool).load()
     assert board.position == 0
-    await pool.execute(
-        "UPDATE ops.projector_checkpoint SET position = 1, stream_created_at = now()"
-    )
-    await feed(board, debates.chronicle, pool).load()
-    assert board.position == 0
+    for other in (CREATED_AT_ANOTHER_TIME, WITH_ANOTHER_EVENT):
+        await pool.execute(other)
+        await feed(board, debates, pool).load()
+        assert board.position == 0
+    await pool.execute("UPDATE ops.projector_checkpoint SET last_event_digest = NULL")
+    await feed(board, debates, pool).load()
+    assert board.position == 1
 
 
 async def test_the_sweep_fires_what_memory_missed_and_says_so(
@@ -104,10 +125,14 @@ async def test_the_sweep_fires_what_memory_missed_and_says_so(
             "orchestrator_tick_interval": "50ms",
         }
     )
-    async with hosted(build, settings):
+    async with hosted(build, settings) as ticker:
         assert await debates.types(topic_id) == ["topic_created"]
+        assert "missed deadlines" not in (await ticker.report()).notes
         await tabulated(pool, debates, topic_id)
         await debates.reaches(topic_id, "signup_opened")
+        report = await ticker.report()
+    assert report.ready, report
+    assert report.notes["missed deadlines"].startswith("1 that memory had missed, the last at ")
 
 
 async def test_what_is_overdue_by_less_than_the_grace_may_be_on_its_way(
@@ -116,8 +141,8 @@ async def test_what_is_overdue_by_less_than_the_grace_may_be_on_its_way(
     topic_id = await debates.propose(schedule(utc_now() - timedelta(seconds=1), 7200, 60, 60))
     await tabulated(pool, debates, topic_id)
     now = utc_now()
-    assert len((await read_overdue(pool, now)).rows) == 1
-    assert (await read_overdue(pool, now - sweep.GRACE)).rows == ()
+    assert len(await overdue_rows(pool, now)) == 1
+    assert await overdue_rows(pool, now - sweep.GRACE) == []
 
 
 async def test_streams_in_dead_letters_are_counted(pool: Pool) -> None:
@@ -125,4 +150,5 @@ async def test_streams_in_dead_letters_are_counted(pool: Pool) -> None:
         "INSERT INTO ops.dead_letters (projection, position, key, event_id, subject, reason,"
         " stored_at) VALUES ('deadlines_v1', 1, 'topic/1', 'e1', 'chronicle.topic.1', 'bad', now())"
     )
-    assert (await read_overdue(pool, utc_now())).parked == 1
+    async with open_overdue(pool, utc_now()) as overdue:
+        assert overdue.parked == 1

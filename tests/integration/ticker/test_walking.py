@@ -134,7 +134,7 @@ async def test_when_the_ticker_that_comes_first_is_killed_the_next_one_fires(
         topic_id = await debates.propose(times)
         deadline = Deadline(times.signup_open_at, "open_signup")
         key = deadline_key(StreamName("topic", topic_id), deadline)
-        first = "t1" if rank("t1", ("t1", "t2"), key) == 0 else "t2"
+        first = "t1" if rank("t1", {"t1": True, "t2": True}, key) == 0 else "t2"
         running[first].kill()
         await debates.reaches(topic_id, "signup_opened")
     assert_on_time((await debates.events(topic_id))[-1], timedelta(seconds=2))

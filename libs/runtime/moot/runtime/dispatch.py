@@ -153,6 +153,12 @@ class Dispatcher:
                 await self._refresh(decider, stream, known)
         raise _crowded(stream)
 
+    async def prepare(self, decider: Decider[Any, Any], stream_id: str) -> None:
+        """Read a stream before it is asked for, so that a command costs one append. As `load`."""
+        stream = StreamName(decider.category, stream_id)
+        async with self._turn(stream):
+            await self._known(decider, stream)
+
     def _turn(self, stream: StreamName) -> asyncio.Lock:
         """Return the stream's lock, which is gone when nobody holds or waits for it."""
         lock = self._turns.get(stream)

@@ -1,10 +1,12 @@
 """Wires the ticker: log → board → clock → commands, watched over by the sweep."""
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from datetime import datetime
 
 from moot.contracts.subjects import ticker_heartbeat
-from moot.runtime.clock import utc_now
+from moot.runtime.chronicle_clock import ChronicleClock
 from moot.runtime.database import Pool, connect_pool
 from moot.runtime.dispatch import Dispatcher
 from moot.runtime.jetstream import JetStreamChronicle, connect
@@ -12,10 +14,11 @@ from moot.runtime.lifecycle import Host, Service
 from moot.runtime.live import Heartbeats
 from moot.runtime.provision import check_chronicle
 from moot.ticker.board import Board
+from moot.ticker.clocks import Clocks
 from moot.ticker.feed import Feed
 from moot.ticker.firing import Firing
 from moot.ticker.settings import TickerSettings
-from moot.ticker.snapshot import Overdue, Snapshot, read_overdue, read_snapshot
+from moot.ticker.snapshot import Overdue, Snapshot, open_overdue, open_snapshot
 from moot.ticker.sweep import Sweep
 
 
@@ -33,11 +36,15 @@ class OpsDatabase:
                 self._pool = await connect_pool(self._settings, name="ticker")
             return self._pool
 
-    async def snapshot(self) -> Snapshot | None:
-        return await read_snapshot(await self._connected())
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncGenerator[Snapshot | None]:
+        async with open_snapshot(await self._connected()) as snapshot:
+            yield snapshot
 
-    async def overdue(self, before: datetime) -> Overdue:
-        return await read_overdue(await self._connected(), before)
+    @asynccontextmanager
+    async def overdue(self, before: datetime) -> AsyncGenerator[Overdue]:
+        async with open_overdue(await self._connected(), before) as overdue:
+            yield overdue
 
     async def close(self) -> None:
         if self._pool is not None:
@@ -50,48 +57,53 @@ async def build(settings: TickerSettings, host: Host) -> Service:
     database = OpsDatabase(settings)
     host.on_stop(database.close)
     chronicle = JetStreamChronicle(connection)
-    board = Board()
-    heartbeats = Heartbeats(connection, settings.replica, subject=ticker_heartbeat)
 
+    async def chronicle_holds() -> str | None:
+        return "; ".join(await check_chronicle(connection, settings.nats_monitor_url)) or None
+
+    host.readiness.add("chronicle", chronicle_holds)
+    clock = ChronicleClock()
+    await host.reach("clock", lambda: clock.ask(connection))
+    board = Board()
+    heartbeats = Heartbeats(
+        connection,
+        settings.replica,
+        subject=ticker_heartbeat,
+        fit=lambda: not clock.is_late,
+    )
     firing = Firing(
         board,
-        Dispatcher(chronicle, source="moot/ticker", now=utc_now),
+        Dispatcher(chronicle, source="moot/ticker", now=clock.now),
         replica=settings.replica,
         living=heartbeats.living,
-        now=utc_now,
+        now=clock.now,
     )
-    feed = Feed(board, chronicle, database.snapshot, now=utc_now, changed=firing.board_changed)
+    feed = Feed(board, chronicle, database.snapshot, clock=clock, firing=firing)
+    clocks = Clocks(clock, connection, leads=heartbeats.leads, readiness=host.readiness)
     sweep = Sweep(
         board,
         firing,
         database.overdue,
         interval=settings.orchestrator_tick_interval,
-        now=utc_now,
+        now=clock.now,
+        readiness=host.readiness,
     )
-
-    async def chronicle_holds() -> str | None:
-        return "; ".join(await check_chronicle(connection, settings.nats_monitor_url)) or None
 
     async def memory_holds() -> str | None:
         return None if feed.caught_up.is_set() else "still reading the Chronicle"
-
-    async def fire() -> None:
-        # What an old state calls due may have happened long ago: first know, then fire.
-        await feed.caught_up.wait()
-        await firing.run()
 
     async def look_for_missed() -> None:
         await feed.caught_up.wait()
         await sweep.run()
 
-    host.readiness.add("chronicle", chronicle_holds)
     host.readiness.add("deadlines", memory_holds)
     await host.reach("snapshot", feed.load)
     return Service(
         jobs={
             "heartbeats": heartbeats.run,
+            "clocks": clocks.run,
             "feed": feed.run,
-            "firing": fire,
+            "firing": firing.run,
             "sweep": look_for_missed,
         }
     )

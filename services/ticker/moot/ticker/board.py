@@ -2,84 +2,97 @@
 
 import heapq
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
+from typing import Final, NamedTuple, cast
 
 from moot.contracts.catalogue import Event
-from moot.contracts.subjects import StreamName
-from moot.domain.deadlines import Deadline, Timetable, evolve, next_deadline
+from moot.contracts.subjects import Category, StreamName
+from moot.domain.deadlines import MOVING, Deadline, evolve, next_deadline
+from moot.ticker.packed import Packed, due_of, micros, moment, pack, position_of, unpack
+
+OUTDATED_MORE_THAN: Final = 1000
+"""Outdated places in the queue that are kept; beyond, they are at most as many as the rest."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What is known of one stream of events, as of its event at `position`."""
+class Due(NamedTuple):
+    """A place in the queue: when `label`'s deadline is due, in microseconds since 1970."""
 
-    timetable: Timetable
-    deadline: Deadline | None
-    position: int
+    due_at: int
+    label: str
 
 
 class Board:
     """The deadlines as of `position` in the Chronicle."""
 
     def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget everything: it was of another Chronicle."""
         self.position = 0
         self.seen_through: datetime | None = None
         """Everything stored until then is on the board."""
-        self._entries: dict[StreamName, Entry] = {}
-        self._finished: dict[StreamName, int] = {}
+        self._entries: dict[str, Packed] = {}
+        self._finished: dict[str, int] = {}
         """Streams that wait for nothing any more, with the position that said so."""
-        self._heap: list[tuple[datetime, StreamName]] = []
+        self._queue: list[Due] = []
 
-    def put(self, stream: StreamName, timetable: Timetable, position: int) -> None:
-        """Take over what a snapshot says."""
-        self._set(stream, Entry(timetable, next_deadline(timetable), position))
+    def put(self, label: str, packed: Packed) -> None:
+        """Take over what a snapshot says of a stream."""
+        self._set(label, packed)
 
-    def see(self, stream: StreamName, event: Event, position: int) -> Deadline | None:
-        """Take in the Chronicle's next event; return the stream's deadline after it."""
+    def see(self, stream: StreamName, event: Event, position: int) -> None:
+        """Take in the Chronicle's next event."""
         self.position = position
-        before = self._entries.get(stream)
-        after = evolve(before.timetable if before else None, event)
-        if after is None:
-            if self._entries.pop(stream, None) is not None:
-                self._finished[stream] = position
-            return None
-        deadline = next_deadline(after)
-        self._set(stream, Entry(after, deadline, position))
-        return deadline
+        if type(event) not in MOVING:
+            return
+        label = stream.label
+        before = self._entries.get(label)
+        after = evolve(None if before is None else unpack(before), event)
+        if after is not None:
+            self._set(label, pack(after, position))
+        elif self._entries.pop(label, None) is not None:
+            self._finished[label] = position
 
-    def _set(self, stream: StreamName, entry: Entry) -> None:
-        before = self._entries.get(stream)
-        self._entries[stream] = entry
-        if entry.deadline and (before is None or before.deadline != entry.deadline):
-            heapq.heappush(self._heap, (entry.deadline.due_at, stream))
+    def _set(self, label: str, packed: Packed) -> None:
+        before = self._entries.get(label)
+        self._entries[label] = packed
+        due_at = due_of(packed)
+        if due_at is not None and (before is None or _differ(before, packed)):
+            heapq.heappush(self._queue, Due(due_at, label))
+            if len(self._queue) > 2 * len(self._entries) + OUTDATED_MORE_THAN:
+                self._leave_out_outdated()
 
-    def is_caught_up_past(self, moment: datetime) -> bool:
-        return self.seen_through is not None and self.seen_through >= moment
+    def _leave_out_outdated(self) -> None:
+        self._queue = [due for due in self._queue if self.stands(due)]
+        heapq.heapify(self._queue)
+
+    def is_caught_up_past(self, at: datetime) -> bool:
+        return self.seen_through is not None and self.seen_through >= at
+
+    def stands(self, due: Due) -> bool:
+        """Say whether this is still when the stream's deadline is due."""
+        packed = self._entries.get(due.label)
+        return packed is not None and due_of(packed) == due.due_at
 
     def deadline(self, stream: StreamName) -> Deadline | None:
-        entry = self._entries.get(stream)
-        return entry.deadline if entry else None
+        packed = self._entries.get(stream.label)
+        return None if packed is None else next_deadline(unpack(packed))
 
     def next_due_at(self) -> datetime | None:
-        self._drop_outdated()
-        return self._heap[0][0] if self._heap else None
+        while self._queue:
+            if self.stands(self._queue[0]):
+                return moment(self._queue[0].due_at)
+            heapq.heappop(self._queue)
+        return None
 
-    def take_due(self, now: datetime) -> Iterator[tuple[StreamName, Deadline]]:
-        """Yield what is due by `now`, earliest first, each deadline once."""
-        while (due_at := self.next_due_at()) is not None and due_at <= now:
-            _, stream = heapq.heappop(self._heap)
-            deadline = self.deadline(stream)
-            if deadline is not None:
-                yield stream, deadline
-
-    def _drop_outdated(self) -> None:
-        while self._heap:
-            due_at, stream = self._heap[0]
-            deadline = self.deadline(stream)
-            if deadline is not None and deadline.due_at == due_at:
-                return
-            heapq.heappop(self._heap)
+    def take_due(self, until: datetime) -> Iterator[Due]:
+        """Yield what is due by then, earliest first, each deadline once."""
+        last = micros(until)
+        while self._queue and self._queue[0].due_at <= last:
+            due = heapq.heappop(self._queue)
+            if self.stands(due):
+                yield due
 
     def unknown(
         self, rows: Iterable[tuple[StreamName, Deadline, int]]
@@ -88,14 +101,33 @@ class Board:
         return [
             (stream, deadline)
             for stream, deadline, position in rows
-            if self._finished.get(stream, -1) < position
-            and ((entry := self._entries.get(stream)) is None or entry.position < position)
+            if self._finished.get(stream.label, -1) < position
+            and (
+                (packed := self._entries.get(stream.label)) is None
+                or position_of(packed) < position
+            )
         ]
 
     def forget_finished(self, through: int) -> None:
         """Forget which streams had ended by `through`: no table says otherwise any more."""
         self._finished = {s: at for s, at in self._finished.items() if at > through}
 
+    @property
+    def places(self) -> int:
+        """How many places its queue has, outdated ones with them."""
+        return len(self._queue)
+
     def __len__(self) -> int:
         """Return how many streams may still come due."""
         return len(self._entries)
+
+
+def stream_of(label: str) -> StreamName:
+    category, _, stream_id = label.partition("/")
+    return StreamName(cast("Category", category), stream_id)
+
+
+def _differ(before: Packed, after: Packed) -> bool:
+    return due_of(before) != due_of(after) or next_deadline(unpack(before)) != next_deadline(
+        unpack(after)
+    )

@@ -1,109 +1,164 @@
 """Keeps the board as the log says: from a snapshot if there is one, then event by event."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection
-from contextlib import aclosing
-from datetime import datetime
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, aclosing
 from typing import Final
 
 import structlog
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter
 
 from moot.contracts.catalogue import Event
-from moot.contracts.subjects import StreamName
-from moot.runtime.chronicle import Batch, Chronicle, Stored
+from moot.runtime.chronicle import (
+    Batch,
+    Chronicle,
+    ChronicleUnavailableError,
+    Stored,
+    StreamIdentity,
+)
+from moot.runtime.chronicle_clock import ChronicleClock
 from moot.runtime.decoding import UndecodableEventError, decoded
+from moot.runtime.projection_turn import digest
 from moot.ticker.board import Board
+from moot.ticker.evidence import observe
+from moot.ticker.firing import Firing
 from moot.ticker.snapshot import Snapshot
 
 SNAPSHOT_SECONDS: Final = 10.0
 SLICE: Final = 500
 
-_lateness = Histogram(
-    "moot_deadline_lateness_seconds",
-    "Between when a deadline was due and when its event was stored",
-    ["event"],
-    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 600),
-)
 _unread = Counter("moot_ticker_unread_events_total", "Events this ticker's code can't read")
+_replaced = Counter(
+    "moot_ticker_memory_dropped_total", "Times that NATS had another Chronicle than memory"
+)
 _log = structlog.stdlib.get_logger(__name__)
 
-ReadSnapshot = Callable[[], Awaitable[Snapshot | None]]
+OpenSnapshot = Callable[[], AbstractAsyncContextManager[Snapshot | None]]
 
 
-class ChronicleReplacedError(Exception):
+class _ReplacedError(Exception):
     """NATS has another Chronicle than the one in memory."""
 
 
 class Feed:
-    """Follows the Chronicle onto a board; `changed` is told the streams of every batch."""
+    """Follows the Chronicle onto a board, and tells `firing` of every batch."""
 
     def __init__(
         self,
         board: Board,
         chronicle: Chronicle,
-        read: ReadSnapshot,
+        snapshot: OpenSnapshot,
         *,
-        now: Callable[[], datetime],
-        changed: Callable[[Collection[StreamName]], None],
+        clock: ChronicleClock,
+        firing: Firing,
     ) -> None:
         self._board = board
         self._chronicle = chronicle
-        self._read = read
-        self._now = now
-        self._changed = changed
+        self._snapshot = snapshot
+        self._clock = clock
+        self._firing = firing
+        self._session = 0
+        self._identity: StreamIdentity | None = None
+        self._last: tuple[int, str] | None = None
+        """The position and the digest of an event that was there."""
         self.caught_up = asyncio.Event()
-        """Set once everything that was in the Chronicle at the start is on the board."""
+        """Set while the board has everything that was in the Chronicle when it began to read."""
 
     async def load(self) -> None:
-        """Start from the Ops DB's table; without one that can be used, from the beginning."""
-        snapshot = await self._usable_snapshot()
-        if snapshot is None:
-            return
-        for stream, timetable, position in snapshot.timetables:
-            self._board.put(stream, timetable, position)
-        self._board.position = snapshot.position
-        _log.info("snapshot_loaded", position=snapshot.position, streams=len(snapshot.timetables))
+        """Start from the Ops DB's table; without one that can be used, from the beginning.
 
-    async def _usable_snapshot(self) -> Snapshot | None:
+        Raises ChronicleUnavailableError.
+        """
+        self.caught_up.clear()
+        self._board.clear()
+        self._last = None
+        self._session = self._chronicle.sessions
+        self._identity = await self._chronicle.identity()
         try:
-            async with asyncio.timeout(SNAPSHOT_SECONDS):
-                snapshot = await self._read()
+            async with asyncio.timeout(SNAPSHOT_SECONDS), self._snapshot() as snapshot:
+                if snapshot is not None and await self._is_of_this_chronicle(snapshot):
+                    await self._take_over(snapshot)
+        except ChronicleUnavailableError:
+            raise
         except Exception as error:  # noqa: BLE001 the log has it all, the table only has it sooner
+            self._board.clear()
             _log.warning("snapshot_unavailable", reason=repr(error), instead="replay from 0")
-            return None
-        if snapshot is None or snapshot.position == 0:
-            return None
-        identity = await self._chronicle.identity()
-        if snapshot.stream_created_at is not None and (
-            snapshot.stream_created_at != identity.created_at
-        ):
+
+    async def _take_over(self, snapshot: Snapshot) -> None:
+        async for page in snapshot.timetables:
+            for label, packed in page:
+                self._board.put(label, packed)
+        self._board.position = snapshot.position
+        if snapshot.last_event_digest is not None:
+            self._last = (snapshot.position, snapshot.last_event_digest)
+        _log.info("snapshot_loaded", position=snapshot.position, streams=len(self._board))
+
+    async def _is_of_this_chronicle(self, snapshot: Snapshot) -> bool:
+        if snapshot.position == 0:
+            return False
+        created_at = None if self._identity is None else self._identity.created_at
+        if snapshot.stream_created_at not in {None, created_at}:
             _log.error("snapshot_of_another_chronicle", instead="replay from 0")
-            return None
-        if snapshot.position > await self._chronicle.head():
+            return False
+        there = await self._chronicle.get(snapshot.position)
+        if there is None:
             _log.error("snapshot_ahead_of_chronicle", instead="replay from 0")
-            return None
-        return snapshot
+            return False
+        if snapshot.last_event_digest not in {None, digest(there)}:
+            _log.error("snapshot_of_another_chronicle", instead="replay from 0")
+            return False
+        return True
 
     async def run(self) -> None:
-        """Follow, for ever. Raises ChronicleReplacedError: only a new start can help then."""
+        """Follow, for ever; what NATS has instead of what it had is learnt from the start."""
+        while True:
+            try:
+                await self._follow()
+            except ChronicleUnavailableError as error:
+                _log.warning("feed_interrupted", reason=str(error))
+            except _ReplacedError as error:
+                _replaced.inc()
+                _log.error("memory_dropped", reason=str(error))
+                self._firing.forget()
+                await self._load_again()
+
+    async def _load_again(self) -> None:
+        while True:
+            try:
+                await self.load()
+            except ChronicleUnavailableError as error:
+                _log.warning("feed_interrupted", reason=str(error))
+            else:
+                return
+
+    async def _follow(self) -> None:
         async with aclosing(self._chronicle.follow(self._board.position, batch=SLICE)) as batches:
             async for batch in batches:
-                if batch.head < self._board.position:
-                    raise ChronicleReplacedError(
-                        f"the Chronicle ends at {batch.head}, memory is at {self._board.position}"
-                    )
-                asked_at = self._now()
+                asked_at = self._clock.now()
+                await self._check(batch)
                 self._take(batch)
-                if self._board.position >= batch.head:
-                    self._caught_up(asked_at)
-                self._changed({stored.stream for stored in batch.events})
+                caught_up = self._board.position >= batch.head
+                if caught_up:
+                    self._board.seen_through = asked_at
+                    self._say_caught_up()
+                self._firing.board_changed(caught_up=caught_up)
 
-    def _caught_up(self, moment: datetime) -> None:
-        self._board.seen_through = moment
-        if not self.caught_up.is_set():
-            _log.info("caught_up", position=self._board.position, deadlines=len(self._board))
-            self.caught_up.set()
+    async def _check(self, batch: Batch) -> None:
+        """Raise _ReplacedError when NATS came back with less, or with something else."""
+        if batch.head < self._board.position:
+            ends = f"the Chronicle ends at {batch.head}"
+            raise _ReplacedError(f"{ends}, memory is at {self._board.position}")
+        session = self._chronicle.sessions
+        if session == self._session:
+            return
+        if await self._chronicle.identity() != self._identity:
+            raise _ReplacedError("it was created at another time")
+        if self._last is not None:
+            position, known = self._last
+            there = await self._chronicle.get(position)
+            if there is None or digest(there) != known:
+                raise _ReplacedError(f"another event is at {position}")
+        self._session = session
 
     def _take(self, batch: Batch) -> None:
         for stored in batch.events:
@@ -113,9 +168,17 @@ class Feed:
                 continue
             self._board.see(stored.stream, event, stored.position)
             if self.caught_up.is_set():
-                _observe_lateness(event, stored.stored_at)
+                observe(event, stored.stored_at)
         if batch.events:
-            self._board.seen_through = batch.events[-1].stored_at
+            last = batch.events[-1]
+            self._last = (last.position, digest(last))
+            self._board.seen_through = last.stored_at
+            self._clock.stored(last.stored_at)
+
+    def _say_caught_up(self) -> None:
+        if not self.caught_up.is_set():
+            _log.info("caught_up", position=self._board.position, deadlines=len(self._board))
+            self.caught_up.set()
 
 
 def _event(stored: Stored) -> Event | None:
@@ -126,10 +189,3 @@ def _event(stored: Stored) -> Event | None:
         _unread.inc()
         _log.error("event_unread", position=stored.position, reason=str(error))
         return None
-
-
-def _observe_lateness(event: Event, stored_at: datetime) -> None:
-    due_at: datetime | None = getattr(event, "due_at", None)
-    if due_at is not None:
-        late = (stored_at - due_at).total_seconds()
-        _lateness.labels(event.type).observe(max(late, 0))

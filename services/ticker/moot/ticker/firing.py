@@ -1,10 +1,11 @@
 """Fires what is due: never early, and again until the log says it is done."""
 
 import asyncio
-import contextlib
 import random
-from collections.abc import Callable, Collection
+import time
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -17,17 +18,29 @@ from moot.domain import delivery, topic
 from moot.domain.deadlines import Deadline, deadline_command
 from moot.runtime.dispatch import CommandContext, Dispatcher, Outcome
 from moot.runtime.telemetry import current_traceparent, span
-from moot.ticker.board import Board
-from moot.ticker.ranks import rank
+from moot.ticker.board import Board, Due, stream_of
+from moot.ticker.packed import micros
+from moot.ticker.ranks import rank, weight
+from moot.ticker.turns import Turn, Turns
 
 TICKER: Final = Caller.service("ticker")
 STAND_BY: Final = timedelta(milliseconds=500)
 """How much later each next rank fires what the ranks before it haven't."""
 
 AT_ONCE: Final = 64
+PREPARED_AT_ONCE: Final = 8
+AHEAD: Final = timedelta(seconds=2)
+"""How long before it is due a stream is read, so that firing it costs one append."""
+MOST_PREPARED: Final = 5000
+"""At most half of what a dispatcher remembers."""
+
 LONGEST_SLEEP: Final = 1.0
+STOOD_STILL: Final = 1.5 * LONGEST_SLEEP
+"""Who hasn't looked for so long was stopped, and mustn't trust its memory."""
 FIRST_WAIT: Final = 0.25
 LONGEST_WAIT: Final = 5.0
+SOON: Final = 0.005
+NOT_SEEN_YET: Final = 0.1
 
 _firings = Counter("moot_ticker_firings_total", "Deadlines fired, by what came of it", ["outcome"])
 _ahead = Gauge(
@@ -37,7 +50,11 @@ _log = structlog.stdlib.get_logger(__name__)
 
 
 class Firing:
-    """Watches the clock over a board. The log changes the board; call `board_changed` then."""
+    """Watches the clock over a board. The log changes the board; call `board_changed` then.
+
+    `living` has each living replica, and whether it is fit. At most `AT_ONCE` commands are under
+    way; what waits is a few bytes each.
+    """
 
     def __init__(
         self,
@@ -45,7 +62,7 @@ class Firing:
         dispatcher: Dispatcher,
         *,
         replica: str,
-        living: Callable[[], frozenset[str]],
+        living: Callable[[], Mapping[str, bool]],
         now: Callable[[], datetime],
     ) -> None:
         self._board = board
@@ -53,94 +70,157 @@ class Firing:
         self._replica = replica
         self._living = living
         self._now = now
-        self._in_flight: dict[tuple[StreamName, Deadline], asyncio.Task[None]] = {}
-        self._at_once = asyncio.Semaphore(AT_ONCE)
-        self._changed = asyncio.Event()
-        self._moved: dict[StreamName, asyncio.Event] = {}
-        """Set, for a stream that is being fired, when the log has said something about it."""
+        self._turns = Turns()
+        self._under_way: dict[str, asyncio.Task[None]] = {}
+        self._to_prepare: list[Due] = []
+        self._preparing: set[asyncio.Task[None]] = set()
+        self._missed: set[tuple[StreamName, Deadline]] = set()
+        self._wake = asyncio.Event()
+        self._learning = True
+        self._looked_at = time.monotonic()
 
-    def board_changed(self, streams: Collection[StreamName]) -> None:
-        """The log has told of `streams`: what is waited for may be done, or something be due."""
-        for stream in streams:
-            if (moved := self._moved.pop(stream, None)) is not None:
-                moved.set()
-        self._changed.set()
-        self._changed = asyncio.Event()
+    def board_changed(self, *, caught_up: bool) -> None:
+        """The log has told something; `caught_up`: there is nothing that it hasn't."""
+        if caught_up:
+            self._learning = False
+        self._wake.set()
+
+    def forget(self) -> None:
+        """The board is another's, and fires nothing before it has caught up."""
+        self._learning = True
+        self._turns.clear()
+
+    def fire_missed(self, stream: StreamName, deadline: Deadline) -> None:
+        """Fire what memory doesn't know, once."""
+        if (stream, deadline) in self._missed:
+            return
+        self._missed.add((stream, deadline))
+        due = Due(micros(deadline.due_at), stream.label)
+        self._turns.put(Turn(due, missed=(stream, deadline)), micros(self._now()))
+        self._wake.set()
 
     async def run(self) -> None:
         """Fire, for ever."""
         try:
             while True:
-                changed = self._changed
-                for stream, deadline in self._board.take_due(self._now()):
-                    self.begin(stream, deadline)
-                _ahead.set(len(self._board))
-                await self._sleep(changed)
+                self._wake.clear()
+                self._notice_standstill()
+                # What an old state calls due may have happened long ago: first know, then fire.
+                if not self._learning:
+                    self._look()
+                await self._sleep()
         finally:
-            for task in self._in_flight.values():
+            for task in (*self._under_way.values(), *self._preparing):
                 task.cancel()
 
-    async def _sleep(self, changed: asyncio.Event) -> None:
-        """Until the next deadline, or an earlier one appears; the wall clock may step meanwhile."""
-        due_at = self._board.next_due_at()
-        left = LONGEST_SLEEP
-        if due_at is not None:
-            left = min(left, (due_at - self._now()).total_seconds())
-        await _wait(changed, left)
+    def _notice_standstill(self) -> None:
+        looked_at, self._looked_at = self._looked_at, time.monotonic()
+        if self._looked_at - looked_at > STOOD_STILL:
+            _log.warning("stood_still", seconds=round(self._looked_at - looked_at, 3))
+            self._learning = True
 
-    def begin(self, stream: StreamName, deadline: Deadline, *, known: bool = True) -> None:
-        """Fire in the background. What memory doesn't know (`known`) is fired once, by anyone."""
-        key = (stream, deadline)
-        if key in self._in_flight:
+    def _look(self) -> None:
+        now = self._now()
+        for due in self._board.take_due(now + AHEAD):
+            self._turns.put_off(Turn(due), due.due_at)
+            if len(self._to_prepare) < MOST_PREPARED:
+                self._to_prepare.append(due)
+        while len(self._under_way) < AT_ONCE and (turn := self._turns.take(micros(now))):
+            self._begin(turn, now)
+        while self._to_prepare and len(self._preparing) < PREPARED_AT_ONCE:
+            self._prepare(self._to_prepare.pop(0), now)
+        _ahead.set(len(self._board))
+
+    async def _sleep(self) -> None:
+        """Until something is due, or an earlier one appears; the clock may be set meanwhile."""
+        now, left = micros(self._now()), LONGEST_SLEEP
+        next_at = self._turns.next_at()
+        # What is due when no more can be under way is begun when one of those ends.
+        if next_at is not None and not self._learning and len(self._under_way) < AT_ONCE:
+            left = min(left, (next_at - now) / 1e6)
+        coming = self._board.next_due_at()
+        if coming is not None and not self._learning:
+            left = min(left, (micros(coming - AHEAD) - now) / 1e6)
+        await _wait(self._wake, left)
+
+    def _begin(self, turn: Turn, now: datetime) -> None:
+        if turn.missed is not None:
+            self._start(turn, *turn.missed)
             return
-        job = self._fire_until_done(stream, deadline) if known else self._fire_now(stream, deadline)
-        task = asyncio.create_task(job, name=f"fire {stream.label} {deadline.command}")
-        self._in_flight[key] = task
-        task.add_done_callback(lambda _: self._ended(stream, deadline))
+        if not self._board.stands(turn.due):
+            return
+        stream = stream_of(turn.due.label)
+        deadline = self._board.deadline(stream)
+        if deadline is None:
+            return
+        wait = self._must_wait(turn, deadline, now)
+        if wait is None:
+            self._start(turn, stream, deadline)
 
-    def _ended(self, stream: StreamName, deadline: Deadline) -> None:
-        self._in_flight.pop((stream, deadline), None)
-        if (moved := self._moved.pop(stream, None)) is not None:
-            moved.set()
-
-    async def _fire_until_done(self, stream: StreamName, deadline: Deadline) -> None:
-        await self._stand_by(stream, deadline)
-        wait = FIRST_WAIT
-        while self._board.deadline(stream) == deadline:
-            async with self._at_once:
-                if self._board.deadline(stream) != deadline:
-                    return
-                await self._fire(stream, deadline)
-            await self._until_the_log_moves(stream, deadline, wait * random.uniform(1, 1.5))  # noqa: S311 jitter
-            wait = min(wait * 2, LONGEST_WAIT)
-
-    async def _stand_by(self, stream: StreamName, deadline: Deadline) -> None:
-        """Leave it to the ranks before this one, for as long as they'd need."""
-        place = rank(self._replica, self._living(), deadline_key(stream, deadline))
+    def _must_wait(self, turn: Turn, deadline: Deadline, now: datetime) -> Turn | None:
+        """Put it off if it isn't its time; return what was put off."""
+        if now < deadline.due_at:  # the clock was set back
+            return self._put_off(turn, deadline.due_at)
+        if turn.due.label in self._under_way:
+            return self._put_off(turn, now + timedelta(seconds=SOON))
+        if turn.stands_by:
+            if self._board.is_caught_up_past(deadline.due_at):
+                return None
+            return self._put_off(turn, now + timedelta(seconds=NOT_SEEN_YET))
+        if turn.tries:
+            return None
+        key = deadline_key(stream_of(turn.due.label), deadline)
+        place = rank(self._replica, self._living(), key)
         if place == 0:
+            return None
+        # What was overdue before it was known: the others learn of it only now, too.
+        from_when = deadline.due_at if deadline.due_at + place * STAND_BY > now else now
+        until = from_when + place * STAND_BY
+        # Each replica helps the others in an order of its own, so that they don't collide.
+        return self._put_off(turn._replace(stands_by=True), until, weight(self._replica, key))
+
+    def _put_off(self, turn: Turn, until: datetime, by_chance: bytes = b"") -> Turn:
+        self._turns.put_off(turn, micros(until), by_chance)
+        return turn
+
+    def _start(self, turn: Turn, stream: StreamName, deadline: Deadline) -> None:
+        task = asyncio.create_task(
+            self._fire(stream, deadline), name=f"fire {stream.label} {deadline.command}"
+        )
+        self._under_way[stream.label] = task
+        task.add_done_callback(partial(self._ended, turn))
+
+    def _ended(self, turn: Turn, task: asyncio.Task[None]) -> None:
+        if self._under_way.get(turn.due.label) is task:
+            del self._under_way[turn.due.label]
+        if turn.missed is not None:
+            self._missed.discard(turn.missed)
+        elif self._board.stands(turn.due):
+            # Until the log says that it happened: mostly within a moment.
+            wait = min(FIRST_WAIT * 2**turn.tries, LONGEST_WAIT) * random.uniform(1, 1.5)  # noqa: S311 jitter
+            again = Turn(turn.due, tries=min(turn.tries + 1, 10))
+            self._put_off(again, self._now() + timedelta(seconds=wait))
+        self._wake.set()
+
+    def _prepare(self, due: Due, now: datetime) -> None:
+        stream = stream_of(due.label)
+        deadline = self._board.deadline(stream)
+        if deadline is None or not self._board.stands(due) or deadline.due_at <= now:
             return
-        turn_at = deadline.due_at + place * STAND_BY
-        left = (turn_at - self._now()).total_seconds()
-        if left <= 0:  # it was overdue before it was known: the others learn of it only now, too
-            left = (place * STAND_BY).total_seconds()
-        await self._until_the_log_moves(stream, deadline, left)
-        while not self._board.is_caught_up_past(deadline.due_at):
-            if self._board.deadline(stream) != deadline:
-                return
-            await self._until_the_log_moves(stream, deadline, 0.1)
+        if rank(self._replica, self._living(), deadline_key(stream, deadline)) == 0:
+            task = asyncio.create_task(self._read_ahead(stream), name=f"read {stream.label}")
+            self._preparing.add(task)
+            task.add_done_callback(self._prepared)
 
-    async def _until_the_log_moves(
-        self, stream: StreamName, deadline: Deadline, seconds: float
-    ) -> None:
-        """Return when the board says another deadline for the stream, or time is up."""
-        loop = asyncio.get_running_loop()
-        end = loop.time() + seconds
-        while self._board.deadline(stream) == deadline and (left := end - loop.time()) > 0:
-            await _wait(self._moved.setdefault(stream, asyncio.Event()), left)
+    def _prepared(self, task: asyncio.Task[None]) -> None:
+        self._preparing.discard(task)
+        self._wake.set()
 
-    async def _fire_now(self, stream: StreamName, deadline: Deadline) -> None:
-        async with self._at_once:
-            await self._fire(stream, deadline)
+    async def _read_ahead(self, stream: StreamName) -> None:
+        try:
+            await self._dispatcher.prepare(_decider(stream), stream.id)
+        except Exception as error:  # noqa: BLE001 firing reads it again, and says what is wrong
+            _log.info("not_prepared", stream=stream.label, reason=repr(error))
 
     async def _fire(self, stream: StreamName, deadline: Deadline) -> None:
         with span("fire deadline", stream=stream.label, command=deadline.command):
@@ -156,7 +236,6 @@ class Firing:
         )
 
     async def _dispatched(self, stream: StreamName, deadline: Deadline) -> str:
-        decider: Any = topic if stream.category == "topic" else delivery
         command = deadline_command(deadline, TICKER)
         command_id = firing_id(stream, deadline)
         context = CommandContext(
@@ -166,13 +245,17 @@ class Firing:
             traceparent=current_traceparent(),
         )
         try:
-            result = await self._dispatcher.dispatch(decider, stream.id, command, context)
-        except Exception as error:  # noqa: BLE001 NATS may be away; the caller tries again
+            result = await self._dispatcher.dispatch(_decider(stream), stream.id, command, context)
+        except Exception as error:  # noqa: BLE001 NATS may be away; it is tried again
             _log.warning("firing_failed", stream=stream.label, reason=repr(error))
             return "fault"
         if not isinstance(result, Outcome):
             return result.code
         return "fired" if result.recorded and not result.replayed else "obeyed"
+
+
+def _decider(stream: StreamName) -> Any:  # noqa: ANN401 a module, of the category's own types
+    return topic if stream.category == "topic" else delivery
 
 
 def firing_id(stream: StreamName, deadline: Deadline) -> CommandId:
@@ -191,6 +274,8 @@ async def _wait(event: asyncio.Event, seconds: float) -> None:
     if seconds <= 0:
         await asyncio.sleep(0)
         return
-    with contextlib.suppress(TimeoutError):
+    try:
         async with asyncio.timeout(seconds):
             await event.wait()
+    except TimeoutError:
+        return

@@ -1,13 +1,17 @@
 """Looks in the Ops DB for what is overdue and memory has missed: it should never find anything."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
 from prometheus_client import Counter, Gauge
 
+from moot.contracts.subjects import StreamName
+from moot.domain.deadlines import Deadline
+from moot.runtime.readiness import Readiness
 from moot.ticker.board import Board
 from moot.ticker.firing import Firing
 from moot.ticker.snapshot import Overdue
@@ -15,13 +19,16 @@ from moot.ticker.snapshot import Overdue
 GRACE: Final = timedelta(seconds=2)
 """What is overdue by less may be on its way."""
 
+ALARM: Final = timedelta(hours=1)
+"""How long after its last find the sweep goes on saying so."""
+
 _missed = Counter("moot_ticker_missed_deadlines_total", "Overdue deadlines memory didn't know of")
 _parked = Gauge(
     "moot_ticker_parked_streams", "Streams whose deadlines nobody knows: they're in dead letters"
 )
 _log = structlog.stdlib.get_logger(__name__)
 
-ReadOverdue = Callable[[datetime], Awaitable[Overdue]]
+OpenOverdue = Callable[[datetime], AbstractAsyncContextManager[Overdue]]
 
 
 class Sweep:
@@ -29,16 +36,20 @@ class Sweep:
         self,
         board: Board,
         firing: Firing,
-        read: ReadOverdue,
+        overdue: OpenOverdue,
         *,
         interval: timedelta,
         now: Callable[[], datetime],
+        readiness: Readiness,
     ) -> None:
         self._board = board
         self._firing = firing
-        self._read = read
+        self._overdue = overdue
         self._interval = interval
         self._now = now
+        self._readiness = readiness
+        self._found = 0
+        self._found_at: datetime | None = None
 
     async def run(self) -> None:
         """Sweep now and every interval, for ever."""
@@ -51,19 +62,36 @@ class Sweep:
 
     async def once(self) -> int:
         """Fire what memory has missed; return how many those were."""
-        overdue = await self._read(self._now() - GRACE)
-        missed = self._board.unknown(overdue.rows)
+        now = self._now()
+        missed: list[tuple[StreamName, Deadline]] = []
+        async with self._overdue(now - GRACE) as overdue:
+            async for page in overdue.pages:
+                missed += self._board.unknown(page)
         self._board.forget_finished(overdue.position)
         for stream, deadline in missed:
-            _missed.inc()
-            _log.error(
-                "deadline_missed",
-                stream=stream.label,
-                command=deadline.command,
-                due_at=deadline.due_at.isoformat(),
-            )
-            self._firing.begin(stream, deadline, known=False)
-        _parked.set(overdue.parked)
-        if overdue.parked:
-            _log.error("deadlines_unknown", streams_in_dead_letters=overdue.parked)
+            self._fire(stream, deadline)
+        self._alarm(len(missed), overdue.parked, now)
         return len(missed)
+
+    def _fire(self, stream: StreamName, deadline: Deadline) -> None:
+        _missed.inc()
+        _log.error(
+            "deadline_missed",
+            stream=stream.label,
+            command=deadline.command,
+            due_at=deadline.due_at.isoformat(),
+        )
+        self._firing.fire_missed(stream, deadline)
+
+    def _alarm(self, missed: int, parked: int, now: datetime) -> None:
+        if missed:
+            self._found, self._found_at = self._found + missed, now
+        if self._found_at is not None and now - self._found_at > ALARM:
+            self._found, self._found_at = 0, None
+        found = f"{self._found} that memory had missed, the last at {self._found_at}"
+        self._readiness.note("missed deadlines", found if self._found else None)
+        _parked.set(parked)
+        unknown = f"of {parked} streams nobody knows: they are in dead letters"
+        self._readiness.note("deadlines unknown", unknown if parked else None)
+        if parked:
+            _log.error("deadlines_unknown", streams_in_dead_letters=parked)
