@@ -1,4 +1,4 @@
-"""A TCP proxy that can lose what the server answers, cut it into pieces, or cut the line."""
+"""A TCP proxy that can lose what the server answers, cut it up, hold it up, or cut the line."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
@@ -13,13 +13,18 @@ def _not_looking(_connection: object, _data: bytes, _answers: bool) -> None:  # 
 
 
 class TcpProxy:
-    """While `losing`, what the server sends is dropped; what is sent to it arrives."""
+    """While `losing`, what the server sends is dropped; what is sent to it arrives.
+
+    While `flowing` isn't set, nothing gets through, and all of it later: a lost network.
+    """
 
     def __init__(self, port: int, seen: Seen = _not_looking) -> None:
         self.losing = False
         self.piece = 65536
         """The most bytes that the client gets to read at once."""
         self.lost = asyncio.Event()
+        self.flowing = asyncio.Event()
+        self.flowing.set()
         self.port = 0
         self._target = port
         self._seen = seen
@@ -66,7 +71,11 @@ class TcpProxy:
                 if answers and self.losing:
                     self.lost.set()
                     continue
+<<<<<<< HEAD
                 self._seen(connection, data, answers)
+=======
+                await self.flowing.wait()
+>>>>>>> c22e4fd (Show what the ticker fires when clocks are set, when thousands are due at once, and when it is thrown out)
                 step = self.piece if answers else len(data)
                 for begin in range(0, len(data), step):
                     writer.write(data[begin : begin + step])

@@ -17,6 +17,11 @@ async def until(condition: Callable[[], Awaitable[bool]], *, within: float = 15.
             await asyncio.sleep(LOOK_EVERY)
 
 
+async def turn_of_others() -> None:
+    """Let everything else that can go on now do so once: what a real server's answer takes."""
+    await asyncio.sleep(0)
+
+
 async def until_moment(at: datetime) -> None:
     """Return at `at`, by the wall clock that the services go by; at once when that has passed."""
     await asyncio.sleep(max(0.0, (at - datetime.now(UTC)).total_seconds()))

@@ -63,7 +63,7 @@ class Turns:
         lanes = [lane for lane in (self._on_time, self._backlog) if lane]
         if not lanes:
             return None
-        lane = lanes[-1 if len(lanes) > 1 and not self._backlog_was_last else 0]
+        lane = lanes[0] if self._backlog_was_last else lanes[-1]
         self._backlog_was_last = lane is self._backlog
         return heapq.heappop(lane)[-1]
 
