@@ -71,11 +71,8 @@ class TcpProxy:
                 if answers and self.losing:
                     self.lost.set()
                     continue
-<<<<<<< HEAD
-                self._seen(connection, data, answers)
-=======
                 await self.flowing.wait()
->>>>>>> c22e4fd (Show what the ticker fires when clocks are set, when thousands are due at once, and when it is thrown out)
+                self._seen(connection, data, answers)
                 step = self.piece if answers else len(data)
                 for begin in range(0, len(data), step):
                     writer.write(data[begin : begin + step])
