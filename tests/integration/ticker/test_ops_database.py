@@ -11,11 +11,11 @@ from moot.domain import topic
 from moot.domain.deadlines import next_deadline, to_json
 from moot.domain.topic_stages import Unborn, timetable_of
 from moot.projector.migrate import migrate
+from moot.runtime.belonging import digest
 from moot.runtime.chronicle import Chronicle
 from moot.runtime.chronicle_clock import ChronicleClock
 from moot.runtime.clock import utc_now
 from moot.runtime.database import Pool, connect_pool
-from moot.runtime.projection_turn import digest
 from moot.runtime.settings import DatabaseSettings
 from moot.ticker import sweep
 from moot.ticker.app import build

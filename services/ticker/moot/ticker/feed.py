@@ -9,6 +9,7 @@ import structlog
 from prometheus_client import Counter
 
 from moot.contracts.catalogue import Event
+from moot.runtime.belonging import digest
 from moot.runtime.chronicle import (
     Batch,
     Chronicle,
@@ -18,7 +19,6 @@ from moot.runtime.chronicle import (
 )
 from moot.runtime.chronicle_clock import ChronicleClock
 from moot.runtime.decoding import UndecodableEventError, decoded
-from moot.runtime.projection_turn import digest
 from moot.ticker.board import Board
 from moot.ticker.evidence import observe
 from moot.ticker.firing import Firing
