@@ -19,7 +19,7 @@ from moot.contracts.deliveries import (
     DeliveryAttempted,
     DeliveryDue,
     DeliveryRequested,
-    Endpoint,
+    FabricChannel,
 )
 from moot.contracts.envelope import Cause, Envelope
 from moot.contracts.ids import CommandId, EventId, KeyId, Position, TopicId, derived_id
@@ -149,7 +149,7 @@ def _announced(
 ) -> Iterator[Event]:
     event_id = EventId(derived_id("bench", f"topic/{topic_id}", str(position)))
     yield DeliveryRequested(
-        endpoint=Endpoint(guild_base_url="https://guild.example", channel_id="announcements"),
+        endpoint=FabricChannel(guild_base_url="https://guild.example", channel_id="announcements"),
         announcement=Announcement(
             event_id=event_id,
             event_type=event.type,

@@ -10,27 +10,44 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Reply:
-    """`status` 0 closes the connection without an answer; `wait` holds the answer back."""
+    """`status` 0 closes the connection without an answer; `wait` holds the answer back.
+
+    `bare` is sent as it is, instead of an HTTP answer, before the connection is closed.
+    """
 
     status: int
     headers: dict[str, str] = field(default_factory=dict[str, str])
     wait: asyncio.Event | None = None
+    bare: bytes | None = None
 
 
 @dataclass(frozen=True)
 class Post:
     path: str
     headers: dict[str, str]
-    body: dict[str, Any]
+    raw: bytes
+
+    @property
+    def body(self) -> dict[str, Any]:
+        return json.loads(self.raw)
 
     @property
     def key(self) -> str:
-        return self.headers["idempotency-key"]
+        """As Fabric has it, or Standard Webhooks."""
+        return self.headers.get("idempotency-key") or self.headers["webhook-id"]
 
     @property
     def happened(self) -> str:
         """The short name of the announced event."""
-        return self.body["metadata"]["type"].split(".")[2]
+        return self._about["type"].split(".")[2]
+
+    @property
+    def topic_id(self) -> str:
+        return (self.body.get("data") or self._about)["topic_id"]
+
+    @property
+    def _about(self) -> dict[str, Any]:
+        return self.body.get("metadata") or self.body
 
 
 @dataclass
@@ -66,11 +83,14 @@ class Receiver:
                     for name, _, value in (line.partition(": ") for line in lines[1:] if line)
                 }
                 body = await reader.readexactly(int(headers["content-length"]))
-                self.posts.append(Post(lines[0].split(" ")[1], headers, json.loads(body)))
+                self.posts.append(Post(lines[0].split(" ")[1], headers, body))
                 reply = self.replies.pop(0) if self.replies else Reply(201)
                 if reply.wait is not None:
                     await reply.wait.wait()
-                if reply.status == 0:
+                if reply.bare is not None:
+                    writer.write(reply.bare)
+                    await writer.drain()
+                if reply.status == 0 or reply.bare is not None:
                     return
                 writer.write(_response(reply, len(self.posts)))
                 await writer.drain()

@@ -13,12 +13,16 @@ from moot.contracts.deliveries import (
     Attempt,
     DeliveryAttempted,
     DeliveryDue,
+    DeliveryPostponed,
     DeliveryRequested,
-    Endpoint,
+    DeliveryRetried,
+    FabricChannel,
+    WebhookEndpoint,
 )
+from moot.contracts.delivery_examples import WEBHOOK_EVENTS
 from moot.contracts.envelope import Cause, Envelope
 from moot.contracts.examples import OPERATION_EVENTS
-from moot.contracts.ids import CommandId, EventId, KeyId, Position, TopicId, derived_id
+from moot.contracts.ids import CommandId, EventId, KeyId, Position, TopicId, WebhookId, derived_id
 from moot.contracts.subjects import StreamName
 from moot.contracts.topic_commands import (
     AmendTopic,
@@ -32,6 +36,7 @@ from moot.contracts.topic_commands import (
     SubmitVerdict,
     WithdrawSignup,
 )
+from moot.contracts.webhooks import WEBHOOKS
 from moot.domain.topic_stages import Judging
 from moot.runtime.chronicle import Chronicle, Message
 from tests.support.topics import (
@@ -125,6 +130,8 @@ def everything() -> list[Written]:
     }
     streams[StreamName("delivery", derived_id("queue", "good"))] = delivered()
     streams[StreamName("delivery", derived_id("queue", "bad"))] = failed()
+    streams[StreamName("delivery", derived_id("queue", "hook"))] = retried()
+    streams[StreamName("delivery", WEBHOOKS)] = WEBHOOK_EVENTS
     streams[StreamName("access", "ann")] = keys("ann")
     streams[StreamName("access", "bob")] = keys("bob")[:2]
     streams[StreamName("operation", "another_v1")] = OPERATION_EVENTS
@@ -228,9 +235,33 @@ def failed() -> list[Event]:
     ]
 
 
+def retried() -> list[Event]:
+    """A message to a webhook that waited, was given up, and was sent once more by hand."""
+    request = _requested("hook", 1).model_copy(
+        update={"endpoint": WebhookEndpoint(webhook_id=WebhookId(derived_id("hook")))}
+    )
+    event_id = request.announcement.event_id
+    later = NOON + 2 * MINUTE
+    again = DeliveryRetried(
+        event_id=event_id, reason="it is back", retried_by="x", retried_at=later
+    )
+    return [
+        request,
+        DeliveryPostponed(
+            event_id=event_id, reason="busy", postponed_at=NOON, next_attempt_at=later
+        ),
+        DeliveryDue(event_id=event_id, due_at=later, fired_at=later),
+        AnnouncementFailed(event_id=event_id, attempt=_attempt(1, 404), reason="not found"),
+        again,
+        AnnouncementFailed(event_id=event_id, attempt=_attempt(2, 404), reason="not found"),
+        again,
+        AnnouncementDelivered(event_id=event_id, attempt=_attempt(3, 201)),
+    ]
+
+
 def _requested(name: str, number: int) -> DeliveryRequested:
     return DeliveryRequested(
-        endpoint=Endpoint(guild_base_url="https://guild.example", channel_id=name),
+        endpoint=FabricChannel(guild_base_url="https://guild.example", channel_id=name),
         announcement=Announcement(
             event_id=EventId(derived_id("announced", name, str(number))),
             event_type="moot.topic.signup_opened.v1",

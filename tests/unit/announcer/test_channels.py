@@ -7,7 +7,7 @@ import pytest
 from moot.announcer.channels import Channels, channels
 from moot.announcer.settings import AnnouncerSettings
 from moot.contracts.debates import AnnounceTarget, Visibility
-from moot.contracts.deliveries import Endpoint
+from moot.contracts.deliveries import FabricChannel
 
 DEFAULT = "https://guild.example/fabric"
 OTHER = "https://other.example:8443"
@@ -67,7 +67,7 @@ def test_credentials_belong_to_one_guild() -> None:
 def test_what_was_allowed_once_is_not_called_any_more() -> None:
     fewer = channels(settings(allowed_hosts=""))
     assert fewer is not None
-    endpoint = Endpoint(guild_base_url=OTHER, channel_id="own")
+    endpoint = FabricChannel(guild_base_url=OTHER, channel_id="own")
     assert known().problem(endpoint) is None
     assert fewer.problem(endpoint) == "its host isn't on the allow-list"
 

@@ -7,7 +7,7 @@ from functools import reduce
 
 import pytest
 
-from moot.contracts.debates import Caller
+from moot.contracts.debates import ADMIN, Caller
 from moot.contracts.deliveries import (
     Announcement,
     AnnouncementDelivered,
@@ -17,11 +17,15 @@ from moot.contracts.deliveries import (
     DeliveryCommand,
     DeliveryDue,
     DeliveryEvent,
+    DeliveryPostponed,
     DeliveryRequested,
-    Endpoint,
+    DeliveryRetried,
+    FabricChannel,
     MakeDeliveryDue,
+    PostponeDelivery,
     RecordAttempt,
     RequestDelivery,
+    RetryDelivery,
 )
 from moot.contracts.ids import EventId, Position, TopicId, derived_id
 from moot.domain import delivery
@@ -31,7 +35,7 @@ from tests.support.topics import MICROSECOND, NOON
 ANNOUNCER = Caller.service("announcer")
 TICKER = Caller.service("ticker")
 FIRST, SECOND = EventId(derived_id("first")), EventId(derived_id("second"))
-ENDPOINT = Endpoint(guild_base_url="https://guild.example", channel_id="news")
+ENDPOINT = FabricChannel(guild_base_url="https://guild.example", channel_id="news")
 HOUR = timedelta(hours=1)
 
 
@@ -214,3 +218,70 @@ def test_after_a_day_it_is_given_up() -> None:
     assert isinstance(only(beyond), AnnouncementFailed)
     sooner = opened.decide(record(503, retry_after_s=61, give_up_after=timedelta(minutes=1)))
     assert isinstance(only(sooner), AnnouncementFailed)
+
+
+def postpone(delay: timedelta, event_id: EventId = FIRST) -> PostponeDelivery:
+    return PostponeDelivery(by=ANNOUNCER, event_id=event_id, reason="busy", delay=delay)
+
+
+def retry(event_id: EventId = FIRST, by: Caller = ADMIN) -> RetryDelivery:
+    return RetryDelivery(by=by, event_id=event_id, reason="the channel is back")
+
+
+def test_what_is_postponed_waits_without_having_been_attempted() -> None:
+    waiting = given(request(), postpone(HOUR))
+    assert waiting.state.ready is None
+    assert waiting.refuses(due(), HOUR - MICROSECOND) == "not-due"
+    assert waiting.decide(postpone(2 * HOUR)) == []
+    ready = waiting.when(due(), HOUR)
+    assert ready.state.ready is not None
+    assert isinstance(only(ready.decide(record(200, number=1), HOUR)), AnnouncementDelivered)
+
+
+def test_what_is_postponed_for_too_long_is_given_up() -> None:
+    event = only(given(request()).decide(postpone(HOUR), 23 * HOUR + MICROSECOND))
+    assert isinstance(event, AnnouncementFailed)
+    assert (event.attempt.attempt, event.attempt.error) == (0, "busy")
+    assert isinstance(only(given(request()).decide(postpone(HOUR), 23 * HOUR)), DeliveryPostponed)
+
+
+def test_only_the_oldest_is_postponed_and_only_what_was_requested() -> None:
+    both = given(request(FIRST), request(SECOND))
+    assert both.refuses(postpone(HOUR, SECOND)) == "not-oldest"
+    assert given().refuses(postpone(HOUR)) == "delivery-unknown"
+    assert given(request(), record(200)).decide(postpone(HOUR)) == []
+
+
+def test_what_was_given_up_is_retried_with_the_same_key_at_the_end_of_its_queue() -> None:
+    failed = given(request(FIRST), record(503, luck=0.0), due(), record(404, number=2))
+    again = failed.when(request(SECOND)).when(retry(), HOUR)
+    assert isinstance(again.history[-1], DeliveryRetried)
+    assert list(again.state.open) == [SECOND, FIRST]
+    reopened = again.when(record(200, event_id=SECOND)).state.ready
+    assert reopened is not None
+    assert reopened.announcement == request(FIRST).announcement
+    assert (reopened.attempts, reopened.requested_at) == (2, NOON + HOUR)
+    assert again.decide(retry()) == []
+
+
+def test_what_was_given_up_twice_can_be_retried_twice() -> None:
+    twice = given(request(), record(404), retry(), record(404, number=2), retry())
+    assert twice.state.ready == twice.state.open[FIRST]
+    assert twice.when(record(200, number=3)).state.delivered == {FIRST}
+
+
+def test_only_an_admin_retries_and_only_what_failed() -> None:
+    failed = given(request(), record(404))
+    assert failed.refuses(retry(by=ANNOUNCER)) == "not-admin"
+    assert given(request()).decide(retry()) == []
+    assert given(request(), record(200)).refuses(retry()) == "already-delivered"
+    assert given().refuses(retry()) == "delivery-unknown"
+
+
+def test_an_attempt_that_is_hopeless_is_the_last() -> None:
+    hopeless = record(None).model_copy(update={"hopeless": "the webhook was removed"})
+    event = only(given(request()).decide(hopeless))
+    assert isinstance(event, AnnouncementFailed)
+    assert event.reason == "the webhook was removed"
+    landed = record(200).model_copy(update={"hopeless": "never mind"})
+    assert isinstance(only(given(request()).decide(landed)), AnnouncementDelivered)

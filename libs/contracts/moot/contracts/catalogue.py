@@ -9,13 +9,14 @@ from moot.contracts.operations import OperationCommand, OperationEvent
 from moot.contracts.subjects import Category
 from moot.contracts.topic_commands import TopicCommand
 from moot.contracts.topic_events import TopicEvent
+from moot.contracts.webhooks import WebhookCommand, WebhookEvent
 
-Event = TopicEvent | DeliveryEvent | AccessEvent | OperationEvent
-Command = TopicCommand | DeliveryCommand | AccessCommand | OperationCommand
+Event = TopicEvent | DeliveryEvent | WebhookEvent | AccessEvent | OperationEvent
+Command = TopicCommand | DeliveryCommand | WebhookCommand | AccessCommand | OperationCommand
 
 EVENTS_BY_CATEGORY: dict[Category, tuple[type[Event], ...]] = {
     "topic": get_args(TopicEvent),
-    "delivery": get_args(DeliveryEvent),
+    "delivery": (*get_args(DeliveryEvent), *get_args(WebhookEvent)),
     "access": get_args(AccessEvent),
     "operation": get_args(OperationEvent),
 }
@@ -26,7 +27,7 @@ EVENTS: dict[str, type[Event]] = {
 
 COMMANDS: dict[str, type[Command]] = {
     command.model_fields["name"].default: command
-    for union in (TopicCommand, DeliveryCommand, AccessCommand, OperationCommand)
+    for union in (TopicCommand, DeliveryCommand, WebhookCommand, AccessCommand, OperationCommand)
     for command in get_args(get_args(union)[0])
 }
 

@@ -10,14 +10,14 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from moot.contracts.debates import Caller
-from moot.contracts.ids import EventId, Position, QueueId, TopicId, derived_id
+from moot.contracts.ids import EventId, Position, QueueId, TopicId, WebhookId, derived_id
 from moot.contracts.shape import Frozen, Moment, Text
 
 GIVE_UP_AFTER = timedelta(hours=24)
 
 
-class Endpoint(Frozen):
-    """Where a queue's messages go: a channel of a Fabric guild."""
+class FabricChannel(Frozen):
+    """A channel of a Fabric guild."""
 
     kind: Literal["fabric"] = "fabric"
     guild_base_url: str
@@ -26,6 +26,21 @@ class Endpoint(Frozen):
     @property
     def address(self) -> str:
         return f"{self.guild_base_url}/api/channels/{self.channel_id}/messages"
+
+
+class WebhookEndpoint(Frozen):
+    """A webhook, wherever it is by the time something is sent: its address may change."""
+
+    kind: Literal["webhook"] = "webhook"
+    webhook_id: WebhookId
+
+    @property
+    def address(self) -> str:
+        return self.webhook_id
+
+
+Endpoint = Annotated[FabricChannel | WebhookEndpoint, Field(discriminator="kind")]
+"""Where a queue's messages go."""
 
 
 def queue_id(topic_id: TopicId, endpoint: Endpoint) -> QueueId:
@@ -71,6 +86,16 @@ class DeliveryAttempted(Frozen):
     next_attempt_at: Moment
 
 
+class DeliveryPostponed(Frozen):
+    """It wasn't attempted: its endpoint has too much to do, or has been failing."""
+
+    type: ClassVar[str] = "moot.delivery.delivery_postponed.v1"
+    event_id: EventId
+    reason: Text
+    postponed_at: Moment
+    next_attempt_at: Moment
+
+
 class DeliveryDue(Frozen):
     """The ticker: the next attempt's time has come."""
 
@@ -95,8 +120,24 @@ class AnnouncementFailed(Frozen):
     reason: str
 
 
+class DeliveryRetried(Frozen):
+    """An operator had it sent once more after it was given up, with the key it always had."""
+
+    type: ClassVar[str] = "moot.delivery.delivery_retried.v1"
+    event_id: EventId
+    reason: Text
+    retried_by: str
+    retried_at: Moment
+
+
 DeliveryEvent = (
-    DeliveryRequested | DeliveryAttempted | DeliveryDue | AnnouncementDelivered | AnnouncementFailed
+    DeliveryRequested
+    | DeliveryAttempted
+    | DeliveryPostponed
+    | DeliveryDue
+    | AnnouncementDelivered
+    | AnnouncementFailed
+    | DeliveryRetried
 )
 
 
@@ -111,7 +152,8 @@ class RecordAttempt(Frozen):
     """What the announcer saw.
 
     `retry_after_s` is the receiver's wish, `luck` in [0, 1) the jitter, and `give_up_after` how
-    long after the request a next attempt may still be.
+    long after the request a next attempt may still be. `hopeless` says why no other attempt would
+    end otherwise.
     """
 
     name: Literal["record_attempt"] = "record_attempt"
@@ -121,6 +163,18 @@ class RecordAttempt(Frozen):
     retry_after_s: float | None = Field(default=None, ge=0, le=1e9)
     luck: float = Field(ge=0, lt=1)
     give_up_after: timedelta = GIVE_UP_AFTER
+    hopeless: Text | None = None
+
+
+class PostponeDelivery(Frozen):
+    """The announcer: not now, but after `delay`."""
+
+    name: Literal["postpone_delivery"] = "postpone_delivery"
+    by: Caller
+    event_id: EventId
+    reason: Text
+    delay: timedelta = Field(gt=timedelta(0))
+    give_up_after: timedelta = GIVE_UP_AFTER
 
 
 class MakeDeliveryDue(Frozen):
@@ -129,6 +183,16 @@ class MakeDeliveryDue(Frozen):
     event_id: EventId
 
 
+class RetryDelivery(Frozen):
+    """An operator: send what was given up once more."""
+
+    name: Literal["retry_delivery"] = "retry_delivery"
+    by: Caller
+    event_id: EventId
+    reason: Text = ""
+
+
 DeliveryCommand = Annotated[
-    RequestDelivery | RecordAttempt | MakeDeliveryDue, Field(discriminator="name")
+    RequestDelivery | RecordAttempt | PostponeDelivery | MakeDeliveryDue | RetryDelivery,
+    Field(discriminator="name"),
 ]

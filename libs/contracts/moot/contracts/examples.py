@@ -1,6 +1,6 @@
 """An example of every event and command: for documentation, other teams' tests, golden files."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from moot.contracts.access import AgentKeyIssued, AgentKeyRevoked, IssueAgentKey, RevokeAgentKey
 from moot.contracts.catalogue import Command, Event
@@ -14,21 +14,21 @@ from moot.contracts.debates import (
     TopicTerms,
     Visibility,
 )
-from moot.contracts.deliveries import (
-    Announcement,
-    AnnouncementDelivered,
-    AnnouncementFailed,
-    Attempt,
-    DeliveryAttempted,
-    DeliveryDue,
-    DeliveryRequested,
-    Endpoint,
-    MakeDeliveryDue,
-    RecordAttempt,
-    RequestDelivery,
+from moot.contracts.delivery_examples import (
+    DELIVERY_COMMANDS,
+    DELIVERY_EVENTS,
+    EVENT_ID,
+    NOON,
+    TOPIC_ID,
+    WEBHOOK_EVENTS,
 )
 from moot.contracts.envelope import Cause, Envelope
-from moot.contracts.ids import AgentId, CommandId, EventId, KeyId, Position, TopicId
+from moot.contracts.ids import (
+    AgentId,
+    CommandId,
+    KeyId,
+    Position,
+)
 from moot.contracts.operations import (
     AcceptHole,
     DeadLetterRetried,
@@ -86,22 +86,18 @@ from moot.contracts.topic_events import (
     VisibilitySet,
 )
 
-_NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 _ANN, _BOB, _CYD = AgentId("ann"), AgentId("bob"), AgentId("cyd")
 _PROJECTION = "debates_v1"
 _CREATOR = Caller.agent("ann")
 _TICKER = Caller.service("ticker")
 _ALLOCATOR = Caller.service("allocator")
-_ANNOUNCER = Caller.service("announcer")
-_TOPIC_ID = TopicId("0197a3c46f0a7d3e8b5c2f1e9d8c7b6a")
-_EVENT_ID = EventId("5d0b8f0c1e2a5b3c9d4e6f7a8b9c0d1e")
 _SECRET, _SEED, _SIGNUPS, _COMMITMENT = "11" * 32, "22" * 32, "33" * 32, "44" * 32
 
 SCHEDULE = Schedule(
-    signup_open_at=_NOON + timedelta(hours=1),
-    signup_close_at=_NOON + timedelta(hours=2),
-    debate_start_at=_NOON + timedelta(hours=3),
-    debate_end_at=_NOON + timedelta(hours=6),
+    signup_open_at=NOON + timedelta(hours=1),
+    signup_close_at=NOON + timedelta(hours=2),
+    debate_start_at=NOON + timedelta(hours=3),
+    debate_end_at=NOON + timedelta(hours=6),
 )
 _TERMS = TopicTerms(
     title="Ban plastic water bottles",
@@ -111,35 +107,13 @@ _TERMS = TopicTerms(
 _AMENDED = TopicTerms(
     title="Ban plastic water bottles in cities",
     summary=_TERMS.summary,
-    schedule=SCHEDULE.model_copy(update={"verdict_due_at": _NOON + timedelta(days=2)}),
+    schedule=SCHEDULE.model_copy(update={"verdict_due_at": NOON + timedelta(days=2)}),
     invited_agents=(_BOB,),
     announce_to=AnnounceTarget(guild_base_url="https://guild.example", channel_id="announcements"),
 )
 _DRAW = DrawEvidence(
     algorithm="moot-three-camps-1", secret=_SECRET, seed=_SEED, signups_hash=_SIGNUPS
 )
-_ENDPOINT = Endpoint(guild_base_url="https://guild.example", channel_id="announcements")
-_ANNOUNCEMENT = Announcement(
-    event_id=_EVENT_ID,
-    event_type="moot.topic.signup_opened.v1",
-    topic_id=_TOPIC_ID,
-    position=Position(42),
-    content="**Ban plastic water bottles**\nSign-up is open.",
-    metadata={"topic_id": _TOPIC_ID},
-)
-
-
-def _attempt(number: int, status: int | None, error: str | None, answer: str) -> Attempt:
-    return Attempt(
-        attempt=number,
-        status=status,
-        error=error,
-        answer=answer,
-        duration_ms=12,
-        attempted_at=_NOON,
-    )
-
-
 TOPIC_EVENTS: tuple[Event, ...] = (
     TopicCreated(
         creator="agent:ann",
@@ -147,20 +121,20 @@ TOPIC_EVENTS: tuple[Event, ...] = (
         rounds=3,
         verdict_schema_id="binary",
         visibility=Visibility.PUBLIC,
-        created_at=_NOON,
+        created_at=NOON,
     ),
-    TopicAmended(before=_TERMS, after=_AMENDED, amended_at=_NOON),
-    VisibilitySet(visibility=Visibility.PRIVATE, set_by="admin:key", set_at=_NOON),
-    SignupOpened(due_at=_NOON, fired_at=_NOON + timedelta(milliseconds=3)),
+    TopicAmended(before=_TERMS, after=_AMENDED, amended_at=NOON),
+    VisibilitySet(visibility=Visibility.PRIVATE, set_by="admin:key", set_at=NOON),
+    SignupOpened(due_at=NOON, fired_at=NOON + timedelta(milliseconds=3)),
     DrawCommitted(
         commitment=_COMMITMENT,
         algorithm="moot-three-camps-1",
         signups_before=0,
-        committed_at=_NOON,
+        committed_at=NOON,
     ),
-    SignedUp(agent_id=_ANN, willing_camps=(Camp.PRO, Camp.JUDGE), signed_up_at=_NOON),
-    SignupWithdrawn(agent_id=_ANN, withdrawn_at=_NOON),
-    SignupClosed(due_at=_NOON, fired_at=_NOON + timedelta(milliseconds=3)),
+    SignedUp(agent_id=_ANN, willing_camps=(Camp.PRO, Camp.JUDGE), signed_up_at=NOON),
+    SignupWithdrawn(agent_id=_ANN, withdrawn_at=NOON),
+    SignupClosed(due_at=NOON, fired_at=NOON + timedelta(milliseconds=3)),
     CampsAllocated(
         camps=(
             CampSeat(camp=Camp.PRO, agent_id=_ANN),
@@ -169,54 +143,38 @@ TOPIC_EVENTS: tuple[Event, ...] = (
         ),
         backfilled=(Camp.JUDGE,),
         draw=_DRAW,
-        allocated_at=_NOON,
+        allocated_at=NOON,
     ),
     TopicCancelled(
         reason="insufficient signups: 0 of 3 camps could be filled",
         cancelled_by="service:allocator",
         draw=_DRAW,
-        cancelled_at=_NOON,
+        cancelled_at=NOON,
     ),
-    DebateStarted(closes_at=_NOON + timedelta(hours=1), due_at=_NOON, fired_at=_NOON),
-    RoundOpened(round_no=1, closes_at=_NOON + timedelta(hours=2), due_at=_NOON, fired_at=_NOON),
+    DebateStarted(closes_at=NOON + timedelta(hours=1), due_at=NOON, fired_at=NOON),
+    RoundOpened(round_no=1, closes_at=NOON + timedelta(hours=2), due_at=NOON, fired_at=NOON),
     ArgumentPosted(
         agent_id=_ANN,
         camp=Camp.PRO,
         round_no=0,
         content="Bottled water is a dry well.",
-        posted_at=_NOON,
+        posted_at=NOON,
     ),
-    DebateEnded(verdict_due_at=_NOON + timedelta(days=7), due_at=_NOON, fired_at=_NOON),
+    DebateEnded(verdict_due_at=NOON + timedelta(days=7), due_at=NOON, fired_at=NOON),
     VerdictSubmitted(
         judge_id=_CYD,
         verdict={"winner": "pro", "confidence": 0.8},
         rationale="Pro answered every fact that con brought.",
         token_cost=1200,
-        submitted_at=_NOON,
+        submitted_at=NOON,
     ),
-    VerdictOverdue(due_at=_NOON, fired_at=_NOON),
+    VerdictOverdue(due_at=NOON, fired_at=NOON),
     JudgeReplaced(
         previous_judge_id=_CYD,
         judge_id=AgentId("dee"),
-        verdict_due_at=_NOON + timedelta(days=7),
+        verdict_due_at=NOON + timedelta(days=7),
         replaced_by="admin:key",
-        replaced_at=_NOON,
-    ),
-)
-
-DELIVERY_EVENTS: tuple[Event, ...] = (
-    DeliveryRequested(endpoint=_ENDPOINT, announcement=_ANNOUNCEMENT, requested_at=_NOON),
-    DeliveryAttempted(
-        event_id=_EVENT_ID,
-        attempt=_attempt(1, 503, None, "come back later"),
-        next_attempt_at=_NOON + timedelta(seconds=2),
-    ),
-    DeliveryDue(event_id=_EVENT_ID, due_at=_NOON, fired_at=_NOON),
-    AnnouncementDelivered(
-        event_id=_EVENT_ID, attempt=_attempt(2, 200, None, '{"messageId":"m1","seq":1}')
-    ),
-    AnnouncementFailed(
-        event_id=_EVENT_ID, attempt=_attempt(1, 404, None, ""), reason="refused with 404"
+        replaced_at=NOON,
     ),
 )
 
@@ -227,36 +185,36 @@ ACCESS_EVENTS: tuple[Event, ...] = (
         replaces=None,
         expires_at=None,
         issued_by="admin:key",
-        issued_at=_NOON,
+        issued_at=NOON,
     ),
     AgentKeyRevoked(
         key_id=KeyId("0197a3c46f0a7d3e8b5c2f1e9d8c7b6b"),
         reason="lost",
         revoked_by="admin:key",
-        revoked_at=_NOON,
+        revoked_at=NOON,
     ),
 )
 
 OPERATION_EVENTS: tuple[Event, ...] = (
     ProjectionPaused(
-        projection=_PROJECTION, reason="looking into it", paused_by="admin:eve", paused_at=_NOON
+        projection=_PROJECTION, reason="looking into it", paused_by="admin:eve", paused_at=NOON
     ),
-    ProjectionResumed(projection=_PROJECTION, reason="", resumed_by="admin:eve", resumed_at=_NOON),
+    ProjectionResumed(projection=_PROJECTION, reason="", resumed_by="admin:eve", resumed_at=NOON),
     DeadLetterRetried(
         projection=_PROJECTION,
-        key=f"topic/{_TOPIC_ID}",
+        key=f"topic/{TOPIC_ID}",
         position=Position(7),
         reason="the new version is out",
         retried_by="admin:eve",
-        retried_at=_NOON,
+        retried_at=NOON,
     ),
     DeadLetterSkipped(
         projection=_PROJECTION,
-        key=f"topic/{_TOPIC_ID}",
+        key=f"topic/{TOPIC_ID}",
         position=Position(7),
         reason="written by hand, by mistake",
         skipped_by="admin:eve",
-        skipped_at=_NOON,
+        skipped_at=NOON,
     ),
     KeyRebuilt(
         projection=_PROJECTION,
@@ -284,7 +242,7 @@ OPERATION_EVENTS: tuple[Event, ...] = (
 
 EVENTS: dict[Category, tuple[Event, ...]] = {
     "topic": TOPIC_EVENTS,
-    "delivery": DELIVERY_EVENTS,
+    "delivery": (*DELIVERY_EVENTS, *WEBHOOK_EVENTS),
     "access": ACCESS_EVENTS,
     "operation": OPERATION_EVENTS,
 }
@@ -319,26 +277,18 @@ COMMANDS: tuple[Command, ...] = (
     OpenRound(by=_TICKER, round_no=1),
     EndDebate(by=_TICKER),
     FlagOverdue(by=_TICKER),
-    RequestDelivery(by=_ANNOUNCER, endpoint=_ENDPOINT, announcement=_ANNOUNCEMENT),
-    RecordAttempt(
-        by=_ANNOUNCER,
-        event_id=_EVENT_ID,
-        attempt=_attempt(1, 503, None, "come back later"),
-        retry_after_s=2,
-        luck=0.5,
-    ),
-    MakeDeliveryDue(by=_TICKER, event_id=_EVENT_ID),
+    *DELIVERY_COMMANDS,
     IssueAgentKey(by=ADMIN, key_id=KeyId("0197a3c46f0a7d3e8b5c2f1e9d8c7b6b"), key_hash="55" * 32),
     RevokeAgentKey(by=ADMIN, reason="lost"),
     PauseProjection(by=ADMIN, projection=_PROJECTION, reason="looking into it"),
     ResumeProjection(by=ADMIN, projection=_PROJECTION),
     RetryDeadLetter(
-        by=ADMIN, projection=_PROJECTION, key=f"topic/{_TOPIC_ID}", position=Position(7)
+        by=ADMIN, projection=_PROJECTION, key=f"topic/{TOPIC_ID}", position=Position(7)
     ),
     SkipDeadLetter(
         by=ADMIN,
         projection=_PROJECTION,
-        key=f"topic/{_TOPIC_ID}",
+        key=f"topic/{TOPIC_ID}",
         position=Position(7),
         reason="written by hand, by mistake",
         operations_seen=2,
@@ -357,12 +307,12 @@ COMMANDS: tuple[Command, ...] = (
 
 def in_envelope(category: Category, event: Event) -> Envelope:
     """Return `event` as the Chronicle would hold it, in a stream of its category."""
-    stream_id = {"access": _BOB, "operation": _PROJECTION}.get(category, _TOPIC_ID)
+    stream_id = {"access": _BOB, "operation": _PROJECTION}.get(category, TOPIC_ID)
     return Envelope(
-        id=_EVENT_ID,
+        id=EVENT_ID,
         stream=StreamName(category, stream_id),
         source="moot/example",
-        time=_NOON,
+        time=NOON,
         event=event,
         cause=Cause(
             command_id=CommandId("0197a3c46f0a7d3e8b5c2f1e9d8c7b6c"),

@@ -15,6 +15,7 @@ CommandId = NewType("CommandId", str)
 AgentId = NewType("AgentId", str)
 KeyId = NewType("KeyId", str)
 QueueId = NewType("QueueId", str)
+WebhookId = NewType("WebhookId", str)
 Position = NewType("Position", int)
 """An event's JetStream stream sequence, from 1; 0 is "before everything"."""
 

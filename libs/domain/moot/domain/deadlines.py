@@ -18,6 +18,7 @@ from moot.contracts.deliveries import (
     DeliveryAttempted,
     DeliveryCommand,
     DeliveryDue,
+    DeliveryPostponed,
     MakeDeliveryDue,
 )
 from moot.contracts.ids import EventId
@@ -144,6 +145,7 @@ MOVING: Final[frozenset[type[Event]]] = frozenset(
         TopicCancelled,
         VerdictSubmitted,
         DeliveryAttempted,
+        DeliveryPostponed,
         DeliveryDue,
         AnnouncementDelivered,
         AnnouncementFailed,
@@ -159,7 +161,7 @@ def evolve(timetable: Timetable | None, event: Event) -> Timetable | None:
     match event:
         case TopicCreated():
             return TopicTimetable(Stage.CREATED, event.terms.schedule, event.rounds)
-        case DeliveryAttempted():
+        case DeliveryAttempted() | DeliveryPostponed():
             return DeliveryTimetable(event.event_id, event.next_attempt_at)
         case DeliveryDue() | AnnouncementDelivered() | AnnouncementFailed():
             return None

@@ -18,11 +18,15 @@ from moot.contracts.deliveries import (
     DeliveryCommand,
     DeliveryDue,
     DeliveryEvent,
+    DeliveryPostponed,
     DeliveryRequested,
+    DeliveryRetried,
     Endpoint,
     MakeDeliveryDue,
+    PostponeDelivery,
     RecordAttempt,
     RequestDelivery,
+    RetryDelivery,
 )
 from moot.contracts.ids import EventId
 from moot.contracts.subjects import Category
@@ -51,7 +55,16 @@ class OpenRequest:
     first_in_line: bool
     """Whether nothing else was open when it was requested: nobody else's end will call it up."""
     attempts: int = 0
+    """All there were, those before it was retried by hand too: an attempt's number is its own."""
     waits_until: datetime | None = None
+    called_up: bool = False
+    """Whether it has been waited for: from then on deadlines alone call it up."""
+
+
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    announcement: Announcement
+    attempts: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +72,8 @@ class Queue:
     endpoint: Endpoint | None = None
     open: Mapping[EventId, OpenRequest] = field(default_factory=dict[EventId, OpenRequest])
     """By the id of the announced event, oldest request first."""
-    settled: frozenset[EventId] = frozenset()
+    delivered: frozenset[EventId] = frozenset()
+    failed: Mapping[EventId, GivenUp] = field(default_factory=dict[EventId, GivenUp])
 
     @property
     def oldest(self) -> OpenRequest | None:
@@ -85,40 +99,63 @@ def evolve(state: Queue, event: DeliveryEvent) -> Queue:
                 open={**state.open, event.announcement.event_id: request},
             )
         case DeliveryAttempted():
-            return _changed(
-                state,
-                event.event_id,
-                attempts=event.attempt.attempt,
-                waits_until=event.next_attempt_at,
-            )
+            return _waiting(state, event.event_id, event.next_attempt_at, event.attempt.attempt)
+        case DeliveryPostponed():
+            return _waiting(state, event.event_id, event.next_attempt_at)
         case DeliveryDue():
-            return _changed(state, event.event_id, waits_until=None)
-        case AnnouncementDelivered() | AnnouncementFailed():
-            return replace(
-                state,
-                open={id_: open_ for id_, open_ in state.open.items() if id_ != event.event_id},
-                settled=state.settled | {event.event_id},
-            )
+            return _waiting(state, event.event_id, None)
+        case AnnouncementDelivered():
+            settled = _without(state, event.event_id)
+            return replace(settled, delivered=state.delivered | {event.event_id})
+        case AnnouncementFailed():
+            return _given_up(state, event)
+        case DeliveryRetried():
+            return _reopened(state, event)
         case _:
             assert_never(event)
 
 
-def _changed(
-    state: Queue,
-    event_id: EventId,
-    *,
-    waits_until: datetime | None,
-    attempts: int | None = None,
+def _waiting(
+    state: Queue, event_id: EventId, until: datetime | None, attempts: int | None = None
 ) -> Queue:
     request = state.open.get(event_id)
     if request is None:
         return state
     changed = replace(
         request,
-        waits_until=waits_until,
+        waits_until=until,
         attempts=request.attempts if attempts is None else attempts,
+        called_up=True,
     )
     return replace(state, open={**state.open, event_id: changed})
+
+
+def _without(state: Queue, event_id: EventId) -> Queue:
+    return replace(state, open={id_: one for id_, one in state.open.items() if id_ != event_id})
+
+
+def _given_up(state: Queue, event: AnnouncementFailed) -> Queue:
+    request = state.open.get(event.event_id)
+    if request is None:
+        return state
+    given_up = GivenUp(request.announcement, event.attempt.attempt)
+    return replace(
+        _without(state, event.event_id), failed={**state.failed, event.event_id: given_up}
+    )
+
+
+def _reopened(state: Queue, event: DeliveryRetried) -> Queue:
+    given_up = state.failed.get(event.event_id)
+    if given_up is None:
+        return state
+    request = OpenRequest(
+        given_up.announcement, event.retried_at, not state.open, given_up.attempts
+    )
+    return replace(
+        state,
+        open={**state.open, event.event_id: request},
+        failed={id_: one for id_, one in state.failed.items() if id_ != event.event_id},
+    )
 
 
 def decide(state: Queue, command: DeliveryCommand, now: datetime) -> list[DeliveryEvent] | Refused:
@@ -127,15 +164,19 @@ def decide(state: Queue, command: DeliveryCommand, now: datetime) -> list[Delive
             return _request(state, command, now)
         case RecordAttempt():
             return _record(state, command, now)
+        case PostponeDelivery():
+            return _postpone(state, command, now)
         case MakeDeliveryDue():
             return _make_due(state, command, now)
+        case RetryDelivery():
+            return _retry(state, command, now)
         case _:
             assert_never(command)
 
 
 def _request(state: Queue, command: RequestDelivery, now: datetime) -> list[DeliveryEvent]:
     event_id = command.announcement.event_id
-    if event_id in state.open or event_id in state.settled:
+    if event_id in state.open or event_id in state.delivered or event_id in state.failed:
         return []
     return [
         DeliveryRequested(
@@ -157,6 +198,56 @@ def _record(state: Queue, command: RecordAttempt, now: datetime) -> list[Deliver
     return [_outcome(request, command, now)]
 
 
+def _postpone(
+    state: Queue, command: PostponeDelivery, now: datetime
+) -> list[DeliveryEvent] | Refused:
+    request = state.open.get(command.event_id)
+    if request is None:
+        return _settled_or_unknown(state, command.event_id)
+    if request.waits_until is not None:
+        return []
+    if request is not state.oldest:
+        return Refused("not-oldest", "an older request of this queue is still open")
+    next_attempt_at = now + command.delay
+    if next_attempt_at - request.requested_at > command.give_up_after:
+        nothing = Attempt(
+            attempt=request.attempts,
+            status=None,
+            error=command.reason,
+            answer="",
+            duration_ms=0,
+            attempted_at=now,
+        )
+        return [_gave_up(command.event_id, nothing, command.give_up_after)]
+    return [
+        DeliveryPostponed(
+            event_id=command.event_id,
+            reason=command.reason,
+            postponed_at=now,
+            next_attempt_at=next_attempt_at,
+        )
+    ]
+
+
+def _retry(state: Queue, command: RetryDelivery, now: datetime) -> list[DeliveryEvent] | Refused:
+    if not command.by.is_admin:
+        return Refused("not-admin", "only an admin has a delivery retried")
+    if command.event_id in state.open:
+        return []
+    if command.event_id in state.delivered:
+        return Refused("already-delivered", "it has arrived")
+    if command.event_id not in state.failed:
+        return _settled_or_unknown(state, command.event_id)
+    return [
+        DeliveryRetried(
+            event_id=command.event_id,
+            reason=command.reason,
+            retried_by=command.by.auth_id,
+            retried_at=now,
+        )
+    ]
+
+
 def _make_due(
     state: Queue, command: MakeDeliveryDue, now: datetime
 ) -> list[DeliveryEvent] | Refused:
@@ -171,7 +262,7 @@ def _make_due(
 
 
 def _settled_or_unknown(state: Queue, event_id: EventId) -> list[DeliveryEvent] | Refused:
-    if event_id in state.settled:
+    if event_id in state.delivered or event_id in state.failed:
         return []
     return Refused("delivery-unknown", f"no delivery of event {event_id} was requested here")
 
@@ -180,19 +271,12 @@ def _outcome(request: OpenRequest, command: RecordAttempt, now: datetime) -> Del
     attempt = command.attempt
     if _arrived(attempt):
         return AnnouncementDelivered(event_id=command.event_id, attempt=attempt)
-    if not _worth_retrying(attempt):
-        return AnnouncementFailed(
-            event_id=command.event_id,
-            attempt=attempt,
-            reason=f"the receiver answered {attempt.status}, which no retry mends",
-        )
+    hopeless = command.hopeless or _hopeless(attempt)
+    if hopeless is not None:
+        return AnnouncementFailed(event_id=command.event_id, attempt=attempt, reason=hopeless)
     delay = retry_delay(attempt.attempt, command.luck, command.retry_after_s)
     if now - request.requested_at + delay > command.give_up_after:
-        return AnnouncementFailed(
-            event_id=command.event_id,
-            attempt=attempt,
-            reason=f"given up after {attempt.attempt} attempts in {command.give_up_after}",
-        )
+        return _gave_up(command.event_id, attempt, command.give_up_after)
     return DeliveryAttempted(
         event_id=command.event_id, attempt=attempt, next_attempt_at=now + delay
     )
@@ -202,9 +286,16 @@ def _arrived(attempt: Attempt) -> bool:
     return attempt.status is not None and 200 <= attempt.status < 300  # noqa: PLR2004 2xx
 
 
-def _worth_retrying(attempt: Attempt) -> bool:
+def _hopeless(attempt: Attempt) -> str | None:
     status = attempt.status
-    return status is None or status in RETRIED or status >= 500  # noqa: PLR2004 5xx
+    if status is None or status in RETRIED or status >= 500:  # noqa: PLR2004 5xx
+        return None
+    return f"the receiver answered {status}, which no retry mends"
+
+
+def _gave_up(event_id: EventId, attempt: Attempt, after: timedelta) -> AnnouncementFailed:
+    reason = f"given up after {attempt.attempt} attempts in {after}"
+    return AnnouncementFailed(event_id=event_id, attempt=attempt, reason=reason)
 
 
 def retry_delay(attempt: int, luck: float, retry_after_s: float | None) -> timedelta:

@@ -36,6 +36,7 @@ MOOT_NAMES = frozenset(
         "MOOT_PUBLIC_URL",
         "MOOT_REPLICA",
         "MOOT_SECRET_KEY",
+        "MOOT_WEBHOOK_ALLOWED_HOSTS",
     }
 )
 """The `MOOT_*` settings of all services: one environment is given to a whole stack."""

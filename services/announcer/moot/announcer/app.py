@@ -2,12 +2,14 @@
 
 import structlog
 
+from moot.announcer.addresses import Addresses
+from moot.announcer.answers import Posting, client
 from moot.announcer.channels import Channels, channels
 from moot.announcer.delivering import Delivering
-from moot.announcer.fabric import Fabric, client
+from moot.announcer.fabric import Fabric
 from moot.announcer.requesting import Requesting
 from moot.announcer.settings import AnnouncerSettings
-from moot.contracts.envelope import Recorded
+from moot.announcer.webhooks import WebhookPosts
 from moot.runtime.clock import utc_now
 from moot.runtime.dispatch import Dispatcher
 from moot.runtime.jetstream import JetStreamChronicle, connect
@@ -17,7 +19,8 @@ from moot.runtime.provision import check_chronicle
 from moot.runtime.reactor import Reactor, Subscription
 
 REQUESTS_IN_FLIGHT = 4
-ATTEMPTS_IN_FLIGHT = 16
+ATTEMPTS_IN_FLIGHT = 32
+FABRIC_CONNECTIONS = 20
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -29,10 +32,10 @@ async def build(settings: AnnouncerSettings, host: Host) -> Service:
     if to is None:
         _log.warning("announcing_off", missing=list(settings.missing))
         host.readiness.note("announcing", f"off: {', '.join(settings.missing)} missing")
-        subscriptions = [Subscription("announcer", "topic", _pass_over)]
-        reactor = Reactor("announcer", settings.nats_url, subscriptions)
-    else:
-        reactor = _announcing(settings, host, connection, to)
+    if settings.secret_key is None:
+        _log.warning("webhooks_off", missing=["MOOT_SECRET_KEY"])
+        host.readiness.note("webhooks", "off: MOOT_SECRET_KEY missing")
+    reactor = _announcing(settings, host, connection, to)
 
     async def chronicle_holds() -> str | None:
         return "; ".join(await check_chronicle(connection, settings.nats_monitor_url)) or None
@@ -44,23 +47,25 @@ async def build(settings: AnnouncerSettings, host: Host) -> Service:
 
 
 def _announcing(
-    settings: AnnouncerSettings, host: Host, connection: NatsConnection, to: Channels
+    settings: AnnouncerSettings, host: Host, connection: NatsConnection, to: Channels | None
 ) -> Reactor:
     chronicle = JetStreamChronicle(connection)
     dispatcher = Dispatcher(chronicle, source="moot/announcer", now=utc_now)
-    http = client()
-    host.on_stop(http.aclose)
+    fabric = Posting(client(kept_connections=FABRIC_CONNECTIONS), now=utc_now)
+    webhooks = _webhooks(settings, host, dispatcher)
+    host.on_stop(fabric.http.aclose)
     requesting = Requesting(
         dispatcher,
         chronicle,
         to,
+        webhooks_at=webhooks.there_at,
         settled_through=lambda: reactor.acknowledged_through("announcer"),
         public_url=settings.public_url,
     )
     delivering = Delivering(
         dispatcher,
-        to,
-        Fabric(http, now=utc_now),
+        Fabric(fabric, to),
+        webhooks,
         give_up_after=settings.give_up_after,
         now=utc_now,
     )
@@ -80,5 +85,21 @@ def _announcing(
     return reactor
 
 
-async def _pass_over(_: Recorded) -> None:
-    """What happens while announcing is off isn't announced later; what was requested waits."""
+def _webhooks(settings: AnnouncerSettings, host: Host, dispatcher: Dispatcher) -> WebhookPosts:
+    # No connection is kept: it would be to an address that was checked for another message.
+    posting = Posting(client(kept_connections=0), now=utc_now)
+    addresses = Addresses(settings.webhook_allowed_hosts)
+    host.on_stop(posting.http.aclose)
+
+    async def forget_lookups() -> None:
+        addresses.close()
+
+    host.on_stop(forget_lookups)
+    key = settings.secret_key
+    return WebhookPosts(
+        dispatcher,
+        posting,
+        addresses,
+        None if key is None else key.get_secret_value(),
+        now=utc_now,
+    )

@@ -6,31 +6,31 @@ from urllib.parse import urlsplit
 
 from moot.announcer.settings import AnnouncerSettings, Credentials
 from moot.contracts.debates import AnnounceTarget, Visibility
-from moot.contracts.deliveries import Endpoint
+from moot.contracts.deliveries import FabricChannel
 
 
 @dataclass(frozen=True, slots=True)
 class Channels:
     """`default` is where public topics go that name no channel of their own that may be called."""
 
-    default: Endpoint
+    default: FabricChannel
     credentials: Mapping[str, Credentials]
     """By base URL: a guild's credentials go to no other."""
     allowed_hosts: frozenset[str]
 
     def endpoint(
         self, announce_to: AnnounceTarget | None, visibility: Visibility
-    ) -> Endpoint | None:
+    ) -> FabricChannel | None:
         """Return where a topic is announced; None where it mustn't be announced at all."""
         if announce_to is not None:
-            own = Endpoint(
+            own = FabricChannel(
                 guild_base_url=announce_to.guild_base_url, channel_id=announce_to.channel_id
             )
             if self.problem(own) is None:
                 return own
         return self.default if visibility is Visibility.PUBLIC else None
 
-    def problem(self, endpoint: Endpoint) -> str | None:
+    def problem(self, endpoint: FabricChannel) -> str | None:
         """Say why `endpoint` may not be called; None when it may."""
         parts = urlsplit(endpoint.guild_base_url)
         if not self.allowed_hosts & {parts.hostname, parts.netloc.lower()}:
@@ -48,7 +48,7 @@ def channels(settings: AnnouncerSettings) -> Channels | None:
         return None
     default = Credentials(system_key=key, bot_token=token)
     return Channels(
-        default=Endpoint(guild_base_url=base_url, channel_id=channel_id),
+        default=FabricChannel(guild_base_url=base_url, channel_id=channel_id),
         credentials={**settings.guild_credentials, base_url: default},
         allowed_hosts=settings.allowed_hosts | {urlsplit(base_url).netloc.lower()},
     )

@@ -1,25 +1,30 @@
 """Attempts what a delivery queue has ready, and records what came of it."""
 
 import random
-import time
-from collections import defaultdict
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Final, get_args
+from typing import Final, assert_never, get_args
 
 from prometheus_client import Counter
 
-from moot.announcer.channels import Channels
-from moot.announcer.fabric import Answer, Fabric
+from moot.announcer.answers import Answer
+from moot.announcer.breaker import BUSY_SECONDS, Breakers, Busy, Resting
+from moot.announcer.fabric import Fabric
 from moot.announcer.requesting import ANNOUNCER
+from moot.announcer.webhooks import WebhookPosts
 from moot.contracts.deliveries import (
     AnnouncementDelivered,
     AnnouncementFailed,
     Attempt,
+    DeliveryCommand,
     DeliveryDue,
     DeliveryRequested,
+    DeliveryRetried,
     Endpoint,
+    FabricChannel,
+    PostponeDelivery,
     RecordAttempt,
+    WebhookEndpoint,
 )
 from moot.contracts.envelope import Recorded
 from moot.contracts.ids import CommandId, derived_id
@@ -29,55 +34,62 @@ from moot.runtime.dispatch import CommandContext, Dispatcher, Outcome
 from moot.runtime.reactor import Later
 from moot.runtime.telemetry import current_traceparent
 
-AT_ONCE_FOR_ONE_GUILD: Final = 4
-"""So that a guild that is slow to answer leaves room for the others."""
-
-BUSY_SECONDS: Final = 0.1
-LONGEST_BUSY_SECONDS: Final = 3.0
-
 _attempts = Counter(
-    "moot_delivery_attempts_total", "Posts to Fabric, by what came of them", ["how"]
+    "moot_delivery_attempts_total", "Posts, by whom to and what came of them", ["kind", "how"]
+)
+_postponed = Counter(
+    "moot_deliveries_postponed_total", "Attempts that weren't made: the endpoint was failing"
 )
 
-
-_Calling = DeliveryRequested | DeliveryDue | AnnouncementDelivered | AnnouncementFailed
+_Calling = (
+    DeliveryRequested | DeliveryRetried | DeliveryDue | AnnouncementDelivered | AnnouncementFailed
+)
 _CALLING: Final[tuple[type[_Calling], ...]] = get_args(_Calling)
 
 
 def _calls_up(event: _Calling, request: OpenRequest) -> bool:
+    event_id = request.announcement.event_id
     match event:
         case DeliveryRequested():
-            of_this = event.announcement.event_id == request.announcement.event_id
-            return of_this and request.first_in_line
+            of_this = event.announcement.event_id == event_id
+            return of_this and request.first_in_line and not request.called_up
+        case DeliveryRetried():
+            of_this = event.event_id == event_id
+            return of_this and request.first_in_line and not request.called_up
         case DeliveryDue():
-            return event.event_id == request.announcement.event_id
+            return event.event_id == event_id
         case AnnouncementDelivered() | AnnouncementFailed():
-            return request.attempts == 0 and not request.first_in_line
+            return not request.called_up and not request.first_in_line
 
 
-def _patience(slowness: float) -> float:
-    """Return when to look again, in seconds: soon at a quick guild, later at a slow one."""
-    return min(max(slowness, BUSY_SECONDS), LONGEST_BUSY_SECONDS) * (1 + random.random())  # noqa: S311 jitter
+def _name(endpoint: Endpoint) -> str:
+    """Return what the endpoint's breaker is known by: a guild's channels have one."""
+    match endpoint:
+        case FabricChannel():
+            return f"fabric {endpoint.guild_base_url}"
+        case WebhookEndpoint():
+            return f"webhook {endpoint.webhook_id}"
+        case _:
+            assert_never(endpoint)
 
 
 class Delivering:
     def __init__(
         self,
         dispatcher: Dispatcher,
-        channels: Channels,
         fabric: Fabric,
+        webhooks: WebhookPosts,
         *,
         give_up_after: timedelta,
         now: Callable[[], datetime],
     ) -> None:
         self._dispatcher = dispatcher
-        self._channels = channels
         self._fabric = fabric
+        self._webhooks = webhooks
         self._give_up_after = give_up_after
         self._now = now
         self._queues: set[str] = set()
-        self._in_flight: defaultdict[str, list[float]] = defaultdict(list)
-        """By guild: when its attempts began that are under way, oldest first."""
+        self._breakers = Breakers()
 
     async def react(self, recorded: Recorded) -> str | None:
         """Attempt what this event makes ready. Raises Later, and faults.
@@ -101,25 +113,45 @@ class Delivering:
             self._queues.discard(queue)
 
     async def _attempt(self, recorded: Recorded, endpoint: Endpoint, request: OpenRequest) -> str:
-        guild = endpoint.guild_base_url
-        began, in_flight = time.monotonic(), self._in_flight[guild]
-        if len(in_flight) >= AT_ONCE_FOR_ONE_GUILD:
-            raise Later(_patience(began - in_flight[0]), "guild-busy")
-        in_flight.append(began)
-        attempted_at = self._now()
-        try:
-            answer = await self._answer(endpoint, request)
-        finally:
-            in_flight.remove(began)
-        _attempts.labels(str(answer.status or answer.error)).inc()
-        return await self._record(recorded, request, answer, attempted_at)
+        name = _name(endpoint)
+        match self._breakers.hindrance(name):
+            case Busy() as busy:
+                raise Later(busy.seconds, "endpoint-busy")
+            case Resting() as resting:
+                return await self._postpone(recorded, request, resting)
+            case None:
+                attempted_at = self._now()
+                with self._breakers.calling(name):
+                    answer = await self._answer(recorded, endpoint, request)
+                if answer.hopeless is None:
+                    self._breakers.note(name, answer)
+                _attempts.labels(endpoint.kind, str(answer.status or answer.error)).inc()
+                return await self._record(recorded, request, answer, attempted_at)
 
-    async def _answer(self, endpoint: Endpoint, request: OpenRequest) -> Answer:
-        problem = self._channels.problem(endpoint)
-        if problem is not None:
-            return Answer(None, f"not called: {problem}", "", None, 0)
-        credentials = self._channels.credentials[endpoint.guild_base_url]
-        return await self._fabric.post(endpoint, request.announcement, credentials)
+    async def _answer(self, recorded: Recorded, endpoint: Endpoint, request: OpenRequest) -> Answer:
+        match endpoint:
+            case FabricChannel():
+                return await self._fabric.post(endpoint, request.announcement)
+            case WebhookEndpoint():
+                return await self._webhooks.post(
+                    endpoint.webhook_id, request.announcement, ANNOUNCER, recorded
+                )
+            case _:
+                assert_never(endpoint)
+
+    async def _postpone(self, recorded: Recorded, request: OpenRequest, resting: Resting) -> str:
+        command = PostponeDelivery(
+            by=ANNOUNCER,
+            event_id=request.announcement.event_id,
+            reason=resting.reason,
+            delay=timedelta(seconds=resting.seconds),
+            give_up_after=self._give_up_after,
+        )
+        # Each event that calls it up may find it resting: they are different wishes.
+        key = derived_id("postpone", recorded.stream.id, recorded.envelope.id)
+        how = await self._dispatched(recorded, CommandId(key), command)
+        _postponed.inc()
+        return f"postponed: {how}"
 
     async def _record(
         self, recorded: Recorded, request: OpenRequest, answer: Answer, attempted_at: datetime
@@ -140,14 +172,21 @@ class Delivering:
             retry_after_s=answer.retry_after_s,
             luck=random.random(),  # noqa: S311 jitter
             give_up_after=self._give_up_after,
+            hopeless=answer.hopeless,
         )
+        command_id = CommandId(derived_id("record-attempt", queue, event_id, str(number)))
+        outcome = await self._dispatched(recorded, command_id, command)
+        return f"attempt {number}: {answer.status or answer.error}, {outcome}"
+
+    async def _dispatched(
+        self, recorded: Recorded, command_id: CommandId, command: DeliveryCommand
+    ) -> str:
         context = CommandContext(
-            command_id=CommandId(derived_id("record-attempt", queue, event_id, str(number))),
+            command_id=command_id,
             caller_auth_id=ANNOUNCER.auth_id,
             correlation_id=recorded.envelope.cause.correlation_id,
             causation_id=recorded.envelope.id,
             traceparent=current_traceparent(),
         )
-        result = await self._dispatcher.dispatch(delivery, queue, command, context)
-        how = f"attempt {number}: {answer.status or answer.error}"
-        return how if isinstance(result, Outcome) else f"{how}, record {result.code}"
+        result = await self._dispatcher.dispatch(delivery, recorded.stream.id, command, context)
+        return "recorded" if isinstance(result, Outcome) else result.code

@@ -32,7 +32,7 @@ def _from_list(given: object) -> object:
 
 
 class AnnouncerSettings(RuntimeSettings):
-    """Announcing needs all four `FABRIC_*`; with any missing it is off."""
+    """Announcing to Fabric needs all four `FABRIC_*`; with any missing it is off."""
 
     fabric_guild_base_url: str | None = None
     fabric_announce_channel_id: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_-]{1,128}$")
@@ -48,6 +48,13 @@ class AnnouncerSettings(RuntimeSettings):
         repr=False,
     )
     """JSON: base URL of another guild → `{"system_key": …, "bot_token": …}`."""
+    webhook_allowed_hosts: Annotated[frozenset[str], BeforeValidator(_from_list)] = Field(
+        default=frozenset(), validation_alias="MOOT_WEBHOOK_ALLOWED_HOSTS"
+    )
+    """Hosts, `host` or `host:port`, comma-separated, that webhooks may be on though their
+    addresses aren't public."""
+    secret_key: SecretStr | None = Field(default=None, validation_alias="MOOT_SECRET_KEY")
+    """What webhooks' secrets are derived from; without it nothing is sent to webhooks."""
     public_url: str | None = Field(default=None, validation_alias="MOOT_PUBLIC_URL")
     give_up_after: Duration = Field(
         default=GIVE_UP_AFTER, validation_alias="MOOT_DELIVERY_GIVE_UP_AFTER", gt=timedelta(0)

@@ -13,7 +13,9 @@ from moot.contracts.deliveries import (
     DeliveryAttempted,
     DeliveryDue,
     DeliveryEvent,
+    DeliveryPostponed,
     DeliveryRequested,
+    DeliveryRetried,
 )
 from moot.contracts.envelope import Recorded
 from moot.projector.rows import Row, write
@@ -49,7 +51,7 @@ SET
     last_status = CASE WHEN c.attempts IS NULL THEN a.last_status ELSE c.last_status END,
     last_error = CASE WHEN c.attempts IS NULL THEN a.last_error ELSE c.last_error END,
     next_attempt_at = c.next_attempt_at,
-    settled_at = coalesce(c.settled_at, a.settled_at),
+    settled_at = CASE WHEN c.status IS NULL THEN a.settled_at ELSE c.settled_at END,
     position = c.position
 FROM unnest(
     $1::uuid[], $2::uuid[], $3::bigint[], $4::uuid[], $5::text[], $6::text[], $7::timestamptz[],
@@ -96,12 +98,16 @@ class Change:
             case DeliveryAttempted():
                 self.status, self.next_attempt_at = "retrying", event.next_attempt_at
                 self._attempt(event.attempt, event.attempt.error)
+            case DeliveryPostponed():
+                self.next_attempt_at = event.next_attempt_at
             case DeliveryDue():
                 self.next_attempt_at = None
             case AnnouncementDelivered():
                 self._settle("delivered", event.attempt, event.attempt.error)
             case AnnouncementFailed():
                 self._settle("failed", event.attempt, event.reason)
+            case DeliveryRetried():
+                self.status, self.settled_at, self.next_attempt_at = "retrying", None, None
         return self
 
     def _request(self, event: DeliveryRequested, position: int) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from moot.announcer.fabric import retry_after_seconds
+from moot.announcer.answers import retry_after_seconds
 from tests.support.topics import NOON
 
 
