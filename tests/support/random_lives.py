@@ -12,10 +12,12 @@ from moot.contracts.debates import ADMIN, CAMPS
 from moot.contracts.deliveries import (
     Announcement,
     Attempt,
-    Endpoint,
+    FabricChannel,
     MakeDeliveryDue,
+    PostponeDelivery,
     RecordAttempt,
     RequestDelivery,
+    RetryDelivery,
 )
 from moot.contracts.ids import EventId, KeyId, Position, TopicId, derived_id
 from moot.contracts.subjects import StreamName
@@ -124,7 +126,7 @@ def _document(luck: Random) -> dict[str, Any]:
 def random_queue(luck: Random, name: str) -> Sequence[Event]:
     """Return the life of a delivery queue whose receiver is moody."""
     life = Life(delivery, delivery.initial)
-    endpoint = Endpoint(guild_base_url="https://guild.example", channel_id=name)
+    endpoint = FabricChannel(guild_base_url="https://guild.example", channel_id=name)
     for number in range(luck.randint(1, 8)):
         told = Announcement(
             event_id=EventId(derived_id("told", name, str(number))),
@@ -137,6 +139,8 @@ def random_queue(luck: Random, name: str) -> Sequence[Event]:
         life.ask(RequestDelivery(by=SERVICE, endpoint=endpoint, announcement=told))
         for _ in range(luck.randint(0, 4)):
             _try_oldest(luck, life)
+        for event_id in luck.sample(list(life.state.failed), min(len(life.state.failed), 1)):
+            life.ask(RetryDelivery(by=ADMIN, event_id=event_id, reason="it is back"))
     return life.events
 
 
@@ -147,6 +151,10 @@ def _try_oldest(luck: Random, life: Life) -> None:
     life.now = max(life.now, oldest.waits_until or life.now) + timedelta(seconds=luck.randint(0, 9))
     event_id = oldest.announcement.event_id
     life.ask(MakeDeliveryDue(by=SERVICE, event_id=event_id))
+    if luck.random() < 0.2:
+        delay = timedelta(seconds=luck.randint(1, 9))
+        life.ask(PostponeDelivery(by=SERVICE, event_id=event_id, reason="busy", delay=delay))
+        return
     attempt = Attempt(
         attempt=oldest.attempts + 1,
         status=luck.choice([200, 503, 404, None]),

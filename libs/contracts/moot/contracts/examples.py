@@ -218,17 +218,17 @@ OPERATION_EVENTS: tuple[Event, ...] = (
     ),
     KeyRebuilt(
         projection=_PROJECTION,
-        key=f"topic/{_TOPIC_ID}",
+        key=f"topic/{TOPIC_ID}",
         reason="rows were changed by hand",
         rebuilt_by="admin:eve",
-        rebuilt_at=_NOON,
+        rebuilt_at=NOON,
     ),
     GenerationPromoted(
         projection=_PROJECTION,
         generation=2,
         reason="built anew for the new column",
         promoted_by="admin:eve",
-        promoted_at=_NOON,
+        promoted_at=NOON,
     ),
     HoleAccepted(
         projection=_PROJECTION,
@@ -236,7 +236,7 @@ OPERATION_EVENTS: tuple[Event, ...] = (
         before=Position(44),
         reason="two trial events, deleted before we went live",
         accepted_by="admin:eve",
-        accepted_at=_NOON,
+        accepted_at=NOON,
     ),
 )
 
@@ -293,7 +293,7 @@ COMMANDS: tuple[Command, ...] = (
         reason="written by hand, by mistake",
         operations_seen=2,
     ),
-    RebuildKey(by=ADMIN, projection=_PROJECTION, key=f"topic/{_TOPIC_ID}"),
+    RebuildKey(by=ADMIN, projection=_PROJECTION, key=f"topic/{TOPIC_ID}"),
     PromoteGeneration(by=ADMIN, projection=_PROJECTION, generation=2),
     AcceptHole(
         by=ADMIN,

@@ -149,8 +149,9 @@ PROBLEMS: Mapping[str, Explained] = {
     ),
     "already-issued": Explained(
         409,
-        "A key was issued already",
-        "The agent has a key, which can't be shown again; `force` replaces it by a new one.",
+        "Issued already",
+        "A key or secret is shown once. An agent's key is replaced with `force`, a webhook's secret"
+        " by rotating it.",
     ),
     "not-oldest": Explained(
         409, "Not the oldest", "Only the oldest open announcement of a queue is attempted."
@@ -159,6 +160,24 @@ PROBLEMS: Mapping[str, Explained] = {
         409, "Attempt out of order", "Attempts are recorded one after the other."
     ),
     "delivery-unknown": Explained(404, "No such delivery", "The queue has no such announcement."),
+    "already-delivered": Explained(
+        409, "Delivered already", "It has arrived; only what was given up is retried."
+    ),
+    "webhook-not-found": Explained(404, "No such webhook", "GET /api/admin/webhooks lists them."),
+    "webhook-removed": Explained(
+        409, "The webhook was removed", "It doesn't come back; register another one."
+    ),
+    "another-version": Explained(
+        409, "Another version", "The webhook's secret was rotated meanwhile; look again."
+    ),
+    "too-many-secrets": Explained(
+        409,
+        "Too many secrets",
+        "Five secrets are in force; wait until an overlap is over, or rotate without one.",
+    ),
+    "overlap-too-long": Explained(
+        422, "Overlap too long", "Old and new secret overlap for 30 days at most."
+    ),
     # What the API itself refuses.
     "refused": Explained(409, "Refused", "It was understood and turned down; `detail` says why."),
     "credentials-required": Explained(

@@ -8,7 +8,11 @@ from moot.contracts.deliveries import (
     Attempt,
     DeliveryAttempted,
     DeliveryDue,
+    DeliveryPostponed,
     DeliveryRequested,
+    DeliveryRetried,
+    Endpoint,
+    FabricChannel,
 )
 from moot.contracts.envelope import Recorded
 from moot.contracts.subjects import StreamName
@@ -48,11 +52,12 @@ class _Queue:
     def __init__(self, stream: StreamName) -> None:
         self._queue_id = stream.id
         self._messages: dict[str, dict[str, object]] = {}
-        self._open = 0
+        self._undelivered = 0
+        """Open or given up: an operator may have what was given up sent once more."""
 
     @property
     def is_over(self) -> bool:
-        return not self._open
+        return not self._undelivered
 
     def add(self, recorded: Recorded) -> Sequence[Row]:
         event, position = recorded.event, recorded.position
@@ -62,6 +67,8 @@ class _Queue:
             case DeliveryAttempted():
                 self._outcome(event.event_id, position, event.attempt, status="retrying")
                 self._change(event.event_id, position, next_attempt_at=event.next_attempt_at)
+            case DeliveryPostponed():
+                self._change(event.event_id, position, next_attempt_at=event.next_attempt_at)
             case DeliveryDue():
                 self._change(event.event_id, position, next_attempt_at=None)
             case AnnouncementDelivered():
@@ -69,6 +76,9 @@ class _Queue:
             case AnnouncementFailed():
                 self._settle(event.event_id, position, event.attempt, "failed")
                 self._change(event.event_id, position, last_error=event.reason)
+            case DeliveryRetried():
+                again = {"status": "retrying", "settled_at": None, "next_attempt_at": None}
+                self._change(event.event_id, position, **again)
             case _:
                 pass
         return ()
@@ -80,14 +90,12 @@ class _Queue:
         message, to = event.announcement, event.endpoint
         if message.event_id in self._messages:
             return
-        self._open += 1
+        self._undelivered += 1
         self._messages[message.event_id] = {
             "queue_id": self._queue_id,
             "event_id": message.event_id,
             "topic_id": message.topic_id,
-            "endpoint": canonical(
-                {"kind": to.kind, "guild_base_url": to.guild_base_url, "channel_id": to.channel_id}
-            ),
+            "endpoint": canonical(_told(to)),
             "event_type": message.event_type,
             "status": "requested",
             "attempts": 0,
@@ -102,8 +110,9 @@ class _Queue:
 
     def _settle(self, event_id: str, position: int, attempt: Attempt, status: str) -> None:
         message = self._messages.get(event_id)
-        if message is not None and message["settled_at"] is None:
-            self._open -= 1
+        newly = message is not None and message["status"] != "delivered"
+        if newly and status == "delivered":
+            self._undelivered -= 1
         self._outcome(event_id, position, attempt, status)
         self._change(event_id, position, settled_at=attempt.attempted_at)
 
@@ -123,11 +132,26 @@ class _Queue:
             self._messages[event_id] |= {**columns, "position": position}
 
 
+def _told(to: Endpoint) -> dict[str, object]:
+    if isinstance(to, FabricChannel):
+        return {"kind": "fabric", "guild_base_url": to.guild_base_url, "channel_id": to.channel_id}
+    return {"kind": "webhook", "webhook_id": to.webhook_id}
+
+
 PLAIN_ANNOUNCEMENTS = PlainProjection(
     name="announcements_v1",
     categories=frozenset({"delivery"}),
     tables=(ANNOUNCEMENTS,),
     fold=_Queue,
     begins=frozenset({DeliveryRequested}),
-    changes=frozenset({DeliveryAttempted, DeliveryDue, AnnouncementDelivered, AnnouncementFailed}),
+    changes=frozenset(
+        {
+            DeliveryAttempted,
+            DeliveryPostponed,
+            DeliveryDue,
+            AnnouncementDelivered,
+            AnnouncementFailed,
+            DeliveryRetried,
+        }
+    ),
 )

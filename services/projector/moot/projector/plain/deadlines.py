@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pydantic_core import from_json
 
 from moot.contracts.catalogue import Event
-from moot.contracts.deliveries import DeliveryAttempted
+from moot.contracts.deliveries import DeliveryAttempted, DeliveryPostponed
 from moot.contracts.envelope import Recorded
 from moot.contracts.subjects import StreamName
 from moot.contracts.topic_events import TopicCreated
@@ -40,7 +40,7 @@ DEADLINES = Table(
     between="SELECT * FROM deadlines WHERE ctid BETWEEN $1 AND $2",
 )
 
-_BEGINS: frozenset[type[Event]] = frozenset({TopicCreated, DeliveryAttempted})
+_BEGINS: frozenset[type[Event]] = frozenset({TopicCreated, DeliveryAttempted, DeliveryPostponed})
 
 
 class _Waiting:
