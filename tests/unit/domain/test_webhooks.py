@@ -167,8 +167,8 @@ def test_an_old_secret_signs_until_its_overlap_is_over() -> None:
 def test_a_rotation_takes_the_next_version_and_has_its_bounds() -> None:
     registered = given(register())
     assert registered.refuses(rotate(3)) == "another-version"
-    assert registered.refuses(rotate(2, timedelta(days=31))) == "overlap-too-long"
-    assert registered.refuses(rotate(2, timedelta(seconds=-1))) == "overlap-too-long"
+    assert registered.refuses(rotate(2, timedelta(days=31))) == "overlap-out-of-bounds"
+    assert registered.refuses(rotate(2, timedelta(seconds=-1))) == "overlap-out-of-bounds"
     many = given(register(), *(rotate(version) for version in range(2, 6)))
     assert len(many.hook.secrets_at(NOON)) == webhooks.MOST_SECRETS
     assert many.refuses(rotate(6)) == "too-many-secrets"

@@ -115,7 +115,7 @@ def _changed(
 
 def decide(state: Webhooks, command: WebhookCommand, now: datetime) -> list[WebhookEvent] | Refused:
     """Refusals: `not-admin`, `not-a-service`, `webhook-not-found`, `webhook-removed`,
-    `another-version`, `too-many-secrets`, `overlap-too-long`.
+    `another-version`, `too-many-secrets`, `overlap-out-of-bounds`.
     """  # noqa: D205 a list, not a summary
     if isinstance(command, DisableGoneWebhook):
         return _disable_gone(state, command, now)
@@ -189,7 +189,9 @@ def _rotate(
     if command.secret.version != webhook.secret.version + 1:
         return Refused("another-version", "the secret was rotated meanwhile")
     if not timedelta(0) <= command.overlap <= LONGEST_OVERLAP:
-        return Refused("overlap-too-long", f"an overlap lasts from 0 to {LONGEST_OVERLAP.days} d")
+        return Refused(
+            "overlap-out-of-bounds", f"an overlap lasts from 0 to {LONGEST_OVERLAP.days} d"
+        )
     if command.overlap and len(webhook.secrets_at(now)) >= MOST_SECRETS:
         return Refused("too-many-secrets", "wait until an earlier overlap is over")
     return [

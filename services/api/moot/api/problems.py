@@ -175,8 +175,8 @@ PROBLEMS: Mapping[str, Explained] = {
         "Too many secrets",
         "Five secrets are in force; wait until an overlap is over, or rotate without one.",
     ),
-    "overlap-too-long": Explained(
-        422, "Overlap too long", "Old and new secret overlap for 30 days at most."
+    "overlap-out-of-bounds": Explained(
+        422, "Overlap out of bounds", "Old and new secret overlap for 0 seconds to 30 days."
     ),
     # What the API itself refuses.
     "refused": Explained(409, "Refused", "It was understood and turned down; `detail` says why."),
