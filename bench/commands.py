@@ -13,6 +13,7 @@ from itertools import count
 from pathlib import Path
 from typing import Self
 
+from bench.cpu import spent
 from bench.figures import RUNS, SIZES, Result, exponent, latencies, median, runs_at, timed
 from bench.history import Life, Written, document
 from bench.http import HttpClient
@@ -67,22 +68,28 @@ async def run(folder: Path) -> Result:
         rates: dict[str, list[float]] = {}
         took: list[float] = []
         straight: list[float] = []
+        cpu: dict[str, float] = {}
+        pids = {name: each[0] for name, each in running.pids.items()}
         await _measured(clients, arguing, CLIENTS * 4)  # the first of everything costs more
         for size, share in SIZES.items():
             for _ in range(runs_at(size)):
                 number = int(COMMANDS * share)
                 before = await JetStreamChronicle(nats).head()
-                seconds, each = await _measured(clients, arguing, number)
+                with spent(pids, cpu if size == "1" else {}):
+                    seconds, each = await _measured(clients, arguing, number)
                 rates.setdefault(size, []).append(number / seconds)
                 if size == "1":
                     took += each
                     straight.append(await _straight(nats, before, number))
         await nats.close()
-    return _result(rates, took, straight)
+    return _result(rates, took, straight, cpu)
 
 
 def _result(
-    rates: Mapping[str, Sequence[float]], took: Sequence[float], straight: Sequence[float]
+    rates: Mapping[str, Sequence[float]],
+    took: Sequence[float],
+    straight: Sequence[float],
+    cpu: Mapping[str, float],
 ) -> Result:
     sizes = {size: median(each) for size, each in rates.items()}
     baseline = median(straight)
@@ -95,7 +102,12 @@ def _result(
         **latencies(took),
         sizes=sizes,
         exponent=exponent({size: COMMANDS * SIZES[size] / rate for size, rate in sizes.items()}),
-        notes={"clients": CLIENTS, "topics": TOPICS, "latencies_of": f"all {RUNS} runs at ×1"},
+        notes={
+            "clients": CLIENTS,
+            "topics": TOPICS,
+            "latencies_of": f"all {RUNS} runs at ×1",
+            "cpu_us": {name: spent * 1e6 / len(took) for name, spent in cpu.items()},
+        },
     )
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import AsyncGenerator
@@ -41,6 +42,8 @@ async def build(settings, host):
 async def job() -> None:
     with span("work", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"):
         log.info("working", traceparent=current_traceparent())
+    with span("begin"):
+        log.info("beginning", traceparent=current_traceparent())
     while not (folder / "fail").exists():
         await asyncio.sleep(0.01)
     raise ValueError("the job is broken")
@@ -83,9 +86,12 @@ class Example:
 
 
 @asynccontextmanager
-async def example(folder: Path, port: int | None = None) -> AsyncGenerator[Example]:
+async def example(
+    folder: Path, port: int | None = None, **settings: str
+) -> AsyncGenerator[Example]:
     port = port or free_port()
-    environment = {**os.environ, "NATS_URL": "nats://127.0.0.1:1", "HEALTH_PORT": str(port)}
+    own = {"NATS_URL": "nats://127.0.0.1:1", "HEALTH_PORT": str(port)}
+    environment = {**os.environ, **own, **settings}
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", PROGRAM, str(folder), env=environment, stderr=asyncio.subprocess.PIPE
     )
@@ -126,6 +132,58 @@ async def test_a_trace_that_came_from_elsewhere_goes_on(tmp_path: Path) -> None:
     assert working["trace_id"] == "0af7651916cd43dd8448eb211c80319c"
     assert working["traceparent"].startswith("00-0af7651916cd43dd8448eb211c80319c-")
     assert "b7ad6b7169203331" not in working["traceparent"], "a span of its own"
+
+
+async def test_a_trace_that_nobody_collects_has_an_id_and_records_nothing(tmp_path: Path) -> None:
+    (tmp_path / "there").touch()
+    async with example(tmp_path) as service:
+        await until(lambda: service.answers("/readyz", 200))
+        service.process.send_signal(signal.SIGINT)
+        _, log = await service.ended()
+    beginning = next(line for line in log if line["event"] == "beginning")
+    trace_id = beginning["trace_id"]
+    assert len(trace_id) == 32
+    assert beginning["traceparent"].startswith(f"00-{trace_id}-")
+    assert not is_sampled(beginning["traceparent"]), "who goes on with it needn't record it either"
+
+
+async def test_traces_are_sent_to_a_collector(tmp_path: Path) -> None:
+    (tmp_path / "there").touch()
+    async with (
+        collector() as (url, received),
+        example(tmp_path, OTEL_EXPORTER_OTLP_ENDPOINT=url) as service,
+    ):
+        await until(lambda: service.answers("/readyz", 200))
+        service.process.send_signal(signal.SIGINT)
+        _, log = await service.ended()
+    beginning = next(line for line in log if line["event"] == "beginning")
+    assert is_sampled(beginning["traceparent"])
+    assert bytes.fromhex(beginning["trace_id"]) in received
+    assert b"begin" in received
+
+
+def is_sampled(traceparent: str) -> bool:
+    return int(traceparent.rpartition("-")[2], 16) & 1 == 1
+
+
+@asynccontextmanager
+async def collector() -> AsyncGenerator[tuple[str, bytearray]]:
+    """Yield where to send traces, and the bytes of all that were sent."""
+    received = bytearray()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = re.search(rb"content-length: (\d+)", head.lower())
+        assert length is not None
+        body = await reader.readexactly(int(length[1]))
+        received.extend(body)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(connected, "127.0.0.1")
+    async with server:
+        host, port = server.sockets[0].getsockname()
+        yield f"http://{host}:{port}", received
 
 
 async def test_it_stops_while_it_still_waits(tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ from moot.contracts.subjects import Category
 
 State = TypeVar("State")
 
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+
 
 class Refusal(Protocol):
     """An expected no, as a decider gives it: `code` is stable, `detail` is for people."""
@@ -106,5 +108,4 @@ def command_hash(command: Command) -> str:
     Without what is left at its default, so that a new optional field changes no old hash.
     """
     content = command.model_dump(mode="json", exclude_defaults=True)
-    text = json.dumps([command.name, content], sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_canonical([command.name, content]).encode()).hexdigest()

@@ -156,7 +156,8 @@ class NatsConnection:
         timeout: float = REQUEST_SECONDS,
     ) -> Msg:
         """Return the answer. Raises LostAnswerError."""
-        async with self.asking(subject, body, headers=headers, timeout=timeout) as answer:
+        with self._expecting(timeout) as (reply, answer):
+            await self.publish(subject, body, reply=reply, headers=headers)
             return await answer
 
     @asynccontextmanager
@@ -169,17 +170,25 @@ class NatsConnection:
         timeout: float = REQUEST_SECONDS,
     ) -> AsyncGenerator[asyncio.Future[Msg]]:
         """Send a request now; the future has its answer, or LostAnswerError."""
+        with self._expecting(timeout) as (reply, answer):
+            await self.publish(subject, body, reply=reply, headers=headers)
+            yield answer
+
+    @contextmanager
+    def _expecting(self, timeout: float) -> Generator[tuple[str, asyncio.Future[Msg]]]:
+        """Yield where an answer is to be sent, and the future that gets it."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Msg] = loop.create_future()
-        with self.receiving(lambda message: _answer(answer, message)) as reply:
-            late = loop.call_later(timeout, _give_up, answer, f"no answer after {timeout} s")
-            try:
-                await self.publish(subject, body, reply=reply, headers=headers)
-                yield answer
-            finally:
-                late.cancel()
-                if not answer.cancel() and not answer.cancelled():
-                    answer.exception()  # seen, so that asyncio needn't log one nobody waited for
+        token = str(next(self._tokens))
+        self._receivers[token] = partial(_answer, answer)
+        late = loop.call_later(timeout, _give_up, answer, f"no answer after {timeout:g} s")
+        try:
+            yield f"{self._inbox}.{token}", answer
+        finally:
+            late.cancel()
+            self._receivers.pop(token, None)
+            if not answer.cancel() and not answer.cancelled():
+                answer.exception()  # seen, so that asyncio needn't log one nobody waited for
 
     async def _on_answer(self, message: Msg) -> None:
         receiver = self._receivers.get(message.subject.rpartition(".")[2])

@@ -13,25 +13,36 @@ from typing import TextIO
 
 import structlog
 from opentelemetry import trace
+from opentelemetry.context import attach, detach
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
 from opentelemetry.trace import Span, SpanKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 _propagator = TraceContextTextMapPropagator()
+_tracer = trace.get_tracer("moot")
+"""Of the provider that `start_tracing` sets, once there is one."""
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+
+_NOT_SAMPLED = frozenset("02468ace")
+"""What the flags of a `traceparent` end in when nobody records the trace."""
+
+SERVER = SpanKind.SERVER
+"""The kind of a span that answers a request from outside."""
 
 Attribute = str | int | float | bool
 
 
 def current_traceparent() -> str | None:
     """Return the W3C `traceparent` of the current span, None outside of any."""
-    carrier: dict[str, str] = {}
-    _propagator.inject(carrier)
-    return carrier.get("traceparent")
+    now = trace.get_current_span().get_span_context()
+    if not now.is_valid:
+        return None
+    return f"00-{now.trace_id:032x}-{now.span_id:016x}-{now.trace_flags:02x}"
 
 
 def current_trace_id() -> str | None:
@@ -50,21 +61,27 @@ def span(
 ) -> Generator[Span, None, None]:
     """Work inside a span; with `traceparent` it continues that trace instead of the current one."""
     context = _propagator.extract({"traceparent": traceparent}) if traceparent else None
-    tracer = trace.get_tracer("moot")
-    with tracer.start_as_current_span(
-        name, context=context, kind=kind, attributes=attributes
-    ) as started:
+    started = _tracer.start_span(name, context, kind, attributes)
+    if started.is_recording():
+        with trace.use_span(started, end_on_exit=True):
+            yield started
+        return
+    # Nothing to end and nothing to record: being the current one is all there is to it.
+    token = attach(trace.set_span_in_context(started, context))
+    try:
         yield started
+    finally:
+        detach(token)
 
 
 def record_span(
     name: str, traceparent: str | None, began_ns: int, ended_ns: int, **attributes: Attribute
 ) -> None:
     """Add a span that is over to the trace of `traceparent`; times in ns since 1970."""
-    if traceparent is None:
+    if traceparent is None or traceparent[-1:] in _NOT_SAMPLED:
         return
     context = _propagator.extract({"traceparent": traceparent})
-    over = trace.get_tracer("moot").start_span(
+    over = _tracer.start_span(
         name,
         context=context,
         kind=SpanKind.CONSUMER,
@@ -75,10 +92,19 @@ def record_span(
 
 
 def start_tracing(service: str, replica: str) -> TracerProvider:
-    """Trace this process; spans are exported only if OTEL_EXPORTER_OTLP_ENDPOINT is set."""
+    """Trace this process; spans are exported only if OTEL_EXPORTER_OTLP_ENDPOINT is set.
+
+    Without it a trace that begins here has an id, for logs and what follows, and records nothing.
+    """
     resource = Resource.create({"service.name": f"moot-{service}", "service.instance.id": replica})
-    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-    if any(os.environ.get(name) for name in _ENDPOINTS):
+    exports = any(os.environ.get(name) for name in _ENDPOINTS)
+    provider = TracerProvider(
+        # None is what OTEL_TRACES_SAMPLER says.
+        sampler=None if exports else ParentBased(ALWAYS_OFF),
+        resource=resource,
+        shutdown_on_exit=False,
+    )
+    if exports:
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     trace.set_tracer_provider(provider)
     return provider

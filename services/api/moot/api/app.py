@@ -47,7 +47,8 @@ def create_app(api: Api, readiness: Readiness) -> FastAPI:
         title="Moot",
         openapi_url=None,
         redirect_slashes=False,
-        telemetry={"metrics": False, "logs": False},
+        # Each operation has its own span: see `moot.api.operations`.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     described = document()
 

@@ -11,6 +11,8 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from moot.api.callers import credentials_required
 from moot.api.exchange import Answer, Api, Asked
@@ -18,6 +20,7 @@ from moot.api.problems import SOON, Problem, problem_response
 from moot.contracts.shape import Frozen
 from moot.runtime.chronicle import ChronicleUnavailableError, MessageTooLargeError
 from moot.runtime.database import is_outage
+from moot.runtime.telemetry import SERVER, span
 
 log = structlog.stdlib.get_logger()
 
@@ -56,12 +59,8 @@ def mount(app: FastAPI, api: Api, operations: Sequence[Operation]) -> None:
     for path, by_method in by_path.items():
         if "GET" in by_method:
             by_method["HEAD"] = by_method["GET"]
-        app.add_api_route(
-            path,
-            _endpoint(api, by_method),
-            methods=list(by_method),
-            response_model=None,
-            include_in_schema=False,
+        app.router.routes.append(
+            Route(path, _Endpoint(api, path, by_method), methods=list(by_method))
         )
 
 
@@ -81,11 +80,30 @@ def answer_exceptions(app: FastAPI) -> None:
     app.add_exception_handler(Exception, fault)
 
 
-def _endpoint(api: Api, by_method: Mapping[str, Operation]):  # noqa: ANN202 what FastAPI takes
-    async def endpoint(request: Request) -> Response:
-        operation = by_method[request.method]
+class _Endpoint:
+    """The operations of a path, as ASGI: nothing of a framework stands between."""
+
+    def __init__(self, api: Api, path: str, by_method: Mapping[str, Operation]) -> None:
+        self._api = api
+        self._path = path
+        self._by_method = by_method
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        operation = self._by_method[request.method]
+        with span(
+            f"{request.method} {self._path}",
+            request.headers.get("traceparent"),
+            kind=SERVER,
+            **{"http.request.method": request.method, "http.route": self._path},
+        ) as traced:
+            response = await self._respond(operation, request)
+            traced.set_attribute("http.response.status_code", response.status_code)
+            await response(scope, receive, send)
+
+    async def _respond(self, operation: Operation, request: Request) -> Response:
         try:
-            response = await _answer(api, operation, request)
+            response = await _answer(self._api, operation, request)
         except Problem as problem:
             response = problem_response(problem, request)
         except asyncio.CancelledError:
@@ -99,8 +117,6 @@ def _endpoint(api: Api, by_method: Mapping[str, Operation]):  # noqa: ANN202 wha
                 log.warning("request_failed", operation=operation.name, reason=str(error))
             response = problem_response(problem, request)
         return _finished(response)
-
-    return endpoint
 
 
 async def _answer(api: Api, operation: Operation, request: Request) -> Response:
