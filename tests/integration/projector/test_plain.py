@@ -17,13 +17,13 @@ from moot.projector.plain.comparing import all_differences, differences
 from moot.projector.plain.projections import PLAIN
 from moot.projector.plain.table import Table
 from moot.projector.projections import PROJECTIONS
-from moot.runtime.database import OPS, Connection, Pool, PositionWaiter
+from moot.runtime.database import Connection, Pool, PositionWaiter
 from moot.runtime.memory import InMemoryChronicle
 from moot.runtime.shared_following import SharedFollowing
 from tests.integration.projector.running import reached, running
 from tests.integration.projector.test_projections import apply, emptied, recorded_in
 from tests.support.operating import Operator, of_newer_type
-from tests.support.plain import compared, differing_rows
+from tests.support.plain import compared, differing_rows, schema_of
 from tests.support.random_lives import random_history
 from tests.support.recording import Recorder, argued, everything, record, topic_id
 from tests.support.topics import NOON, cancelled
@@ -111,11 +111,12 @@ async def damages(connection: Connection, table: Table) -> dict[str, str]:
     async with connection.transaction():
         attributes = (await connection.prepare(table.everything)).get_attributes()
     types = {attribute.name: attribute.type.name for attribute in attributes}
-    one = f"ctid = (SELECT min(ctid) FROM {table.name})"  # noqa: S608 our own names
+    there = f"{await schema_of(connection, table.name)}.{table.name}"
+    one = f"ctid = (SELECT min(ctid) FROM {there})"  # noqa: S608 our own names
     values = {column: CHANGED[types[column]].format(column) for column in table.columns}
     values |= {"status": "CASE status WHEN 'failed' THEN 'delivered' ELSE 'failed' END"}
     found = {
-        column: f"UPDATE {table.name} SET {column} = {values[column]} WHERE {one}"  # noqa: S608 as above
+        column: f"UPDATE {there} SET {column} = {values[column]} WHERE {one}"  # noqa: S608 as above
         for column in table.columns
     }
     # Under new keys, where the table wants them to be its own.
@@ -123,10 +124,10 @@ async def damages(connection: Connection, table: Table) -> dict[str, str]:
     copied = [values[c] if c in fresh and c != "category" else c for c in table.columns]
     columns = ", ".join(table.columns)
     found["a row more"] = (
-        f"INSERT INTO {table.name} ({columns})"  # noqa: S608 as above
-        f" SELECT {', '.join(copied)} FROM {table.name} WHERE {one}"
+        f"INSERT INTO {there} ({columns})"  # noqa: S608 as above
+        f" SELECT {', '.join(copied)} FROM {there} WHERE {one}"
     )
-    found["a row less"] = f"DELETE FROM {table.name} WHERE {one}"  # noqa: S608 as above
+    found["a row less"] = f"DELETE FROM {there} WHERE {one}"  # noqa: S608 as above
     return found
 
 
@@ -134,15 +135,16 @@ async def after(
     connection: Connection, chronicle: InMemoryChronicle, name: str, statement: str, until: int
 ) -> list[str]:
     """Return what is found wrong after a statement, which is undone."""
+    schema = await schema_of(connection, PLAIN[name].tables[0].name)
     transaction = connection.transaction(isolation="repeatable_read")
     await transaction.start()
     try:
         assert (await connection.execute(statement)).endswith(" 1"), statement
         fold = ChronicleFold(PLAIN[name])
-        found = await all_differences(connection, chronicle, fold, OPS, until)
+        found = await all_differences(connection, chronicle, fold, schema, until)
         assert not found.equal
         of = streams_in(f"chronicle.{d.stream.replace('/', '.')}" for d in found.differences)
-        sample = await differences(connection, chronicle, name, OPS, until, streams=of)
+        sample = await differences(connection, chronicle, name, schema, until, streams=of)
         assert not sample.equal
         return [difference.told for difference in found.differences]
     finally:
@@ -158,11 +160,12 @@ async def test_a_fold_goes_on_where_it_was_and_shares_what_is_fetched(
         await asyncio.gather(*(fold.advance(shared, until) for fold in folds))
         assert [fold.position for fold in folds] == [until] * len(folds)
     for fold in folds:
+        schema = await schema_of(pool, fold.plain.tables[0].name)
         async with (
             pool.acquire() as connection,
             connection.transaction(isolation="repeatable_read"),
         ):
-            assert (await all_differences(connection, shared, fold, OPS, last)).equal
+            assert (await all_differences(connection, shared, fold, schema, last)).equal
 
 
 async def test_where_too_much_differs_a_part_is_shown(

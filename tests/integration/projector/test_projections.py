@@ -13,7 +13,6 @@ from moot.contracts.subjects import StreamName
 from moot.projector import agent_keys, announcements, deadlines
 from moot.projector.debates import projection as debates
 from moot.projector.plain import table_reading
-from moot.projector.plain.projections import PLAIN
 from moot.projector.projections import PROJECTIONS
 from moot.runtime import checkpoint, projection_operations, set_aside
 from moot.runtime.chronicle import Chronicle
@@ -33,8 +32,6 @@ STATEMENTS = (
     *projection_operations.STATEMENTS,
     *set_aside.STATEMENTS,
     *table_reading.STATEMENTS,
-    *(t.of_streams for plain in PLAIN.values() for t in plain.tables),
-    *(t.between for plain in PLAIN.values() for t in plain.tables),
     *dead_letters.STATEMENTS,
     *operating.STATEMENTS,
 )
