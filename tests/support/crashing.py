@@ -80,8 +80,10 @@ class Process:
 
     def suspends(self) -> None:
         self.suspensions += 1
-        if self.suspensions != self._dies_at or self._closing:
-            return
+        if self.suspensions == self._dies_at and not self._closing:
+            self.kill()
+
+    def kill(self) -> None:
         self.dead = True
         if self._sent is Sent.LOST:
             self._cut()
@@ -156,22 +158,17 @@ async def crashing(
     What goes wrong in one that isn't killed raises here.
     """
     process = Process(dies_at, sent)
-    loop = asyncio.get_running_loop()
-    before = loop.get_task_factory()
-    loop.set_task_factory(_new_task)
-    try:
-        port = urlsplit(database_url).port
-        assert port is not None
-        async with running_proxy(port, process.seen) as line:
-            process.start(line, main(_through(line, database_url)))
-            try:
-                yield process
-            finally:
-                if process.dead:
-                    line.cut()
-                await process.close()
-    finally:
-        loop.set_task_factory(before)
+    asyncio.get_running_loop().set_task_factory(_new_task)  # for as long as the test has this loop
+    port = urlsplit(database_url).port
+    assert port is not None
+    async with running_proxy(port, process.seen) as line:
+        process.start(line, main(_through(line, database_url)))
+        try:
+            yield process
+        finally:
+            if process.dead:
+                line.cut()
+            await process.close()
 
 
 def _through(line: TcpProxy, database_url: str) -> str:

@@ -1,11 +1,8 @@
 """The projector as a process, on a real NATS and a real PostgreSQL that come and go."""
 
 import asyncio
-import os
 import signal
-import sys
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import asyncpg
@@ -22,62 +19,16 @@ from moot.runtime.jetstream import JetStreamChronicle, connect
 from moot.runtime.provision import provision
 from moot.runtime.settings import RuntimeSettings
 from tests.support.operating import Operator, of_newer_type
+from tests.support.projector_processes import is_at, projector, recorder_on
 from tests.support.recording import Recorder, argued, everything, topic_id
 from tests.support.servers import running_postgres
 from tests.support.waiting import until
-
-PROJECTIONS = 4
 
 
 @pytest.fixture
 async def own_postgres(tmp_path: Path) -> AsyncIterator[PostgresServer]:
     async with running_postgres(tmp_path / "postgres") as server:
         yield server
-
-
-@asynccontextmanager
-async def projector(
-    nats: NatsServer, database_url: str, replica: str, port: int = 0
-) -> AsyncGenerator[asyncio.subprocess.Process]:
-    environment = {
-        **os.environ,
-        "NATS_URL": nats.url,
-        "DATABASE_URL": database_url,
-        "MOOT_REPLICA": replica,
-        "HEALTH_PORT": str(port),
-    }
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "moot.projector", env=environment
-    )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-
-
-@asynccontextmanager
-async def recorder_on(nats: NatsServer) -> AsyncGenerator[Recorder]:
-    connection = await connect(RuntimeSettings(nats_url=nats.url))
-    try:
-        yield Recorder(JetStreamChronicle(connection))
-    finally:
-        await connection.close()
-
-
-async def is_at(database_url: str, position: int) -> bool:
-    try:
-        connection = await asyncpg.connect(database_url)
-    except (OSError, asyncpg.PostgresError):
-        return False
-    try:
-        found = await connection.fetchval(
-            "SELECT count(*) FROM ops.projector_checkpoint WHERE position = $1", position
-        )
-    finally:
-        await connection.close()
-    return found == PROJECTIONS
 
 
 async def readiness(port: int) -> tuple[int, str]:
