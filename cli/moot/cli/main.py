@@ -11,6 +11,7 @@ from moot.cli import (
     allocation,
     config,
     dead_letters,
+    deadlines,
     migrate,
     projections,
     provision,
@@ -36,6 +37,7 @@ app.add_typer(agents.app, name="agents")
 app.add_typer(allocation.app, name="allocation")
 app.add_typer(projections.app, name="projections")
 app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(deadlines.app, name="deadlines")
 
 
 @app.callback()

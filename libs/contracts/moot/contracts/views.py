@@ -119,6 +119,21 @@ class IssuedKeyView(View):
     """Shown this once."""
 
 
+class WaitingDeadlineView(View):
+    """A deadline that nobody has met yet. `round_no` and `event_id` are its command's argument."""
+
+    topic_id: str | None
+    """Whose announcement is to be tried again, where `stream` is a delivery queue."""
+    stream: str
+    """`topic/<id>` or `delivery/<id>`."""
+    command: str
+    due_at: Moment
+    round_no: int | None
+    event_id: str | None
+    position: int
+    """Of the event that it follows from."""
+
+
 class PageView(View, Generic[ItemT]):
     items: tuple[ItemT, ...]
     next: str | None

@@ -13,6 +13,7 @@ from moot.api.operations import answer_exceptions, mount
 from moot.api.problem_pages import explain_problem, list_problems
 from moot.api.queries.agent_keys import PROJECTION as AGENT_KEYS
 from moot.api.queries.checkpoints import ANNOUNCEMENTS, DEBATES
+from moot.api.queries.deadlines import DEADLINES
 from moot.api.routes import OPERATIONS
 from moot.api.server import HttpServer, bind
 from moot.api.settings import ApiSettings
@@ -32,6 +33,7 @@ TABLES = (
     "arguments",
     "camps",
     "dead_letters",
+    "deadlines",
     "draws",
     "projector_checkpoint",
     "rounds",
@@ -39,7 +41,7 @@ TABLES = (
     "topics",
     "verdicts",
 )
-PROJECTIONS = (DEBATES, ANNOUNCEMENTS, AGENT_KEYS)
+PROJECTIONS = (DEBATES, ANNOUNCEMENTS, DEADLINES, AGENT_KEYS)
 
 
 def create_app(api: Api, readiness: Readiness) -> FastAPI:

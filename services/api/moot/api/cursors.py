@@ -19,17 +19,17 @@ class Cursors:
     def __init__(self, secret_key: str) -> None:
         self._key = sha256(b"moot cursors\x00" + secret_key.encode()).digest()
 
-    def write(self, of: str, position: int) -> str:
-        place = position.to_bytes(_POSITION_BYTES)
+    def write(self, of: str, position: int, size: int = _POSITION_BYTES) -> str:
+        place = position.to_bytes(size)
         return urlsafe_b64encode(place + self._mac(of, place)).decode()
 
-    def read(self, of: str, cursor: str) -> int:
-        """Return the position. Raises Problem `invalid-cursor`."""
+    def read(self, of: str, cursor: str, size: int = _POSITION_BYTES) -> int:
+        """Return the position, of `size` bytes. Raises Problem `invalid-cursor`."""
         try:
             raw = urlsafe_b64decode(cursor.encode("ascii"))
         except ValueError:
             raise Problem("invalid-cursor") from None
-        place, mac = raw[:_POSITION_BYTES], raw[_POSITION_BYTES:]
+        place, mac = raw[:size], raw[size:]
         if not hmac.compare_digest(mac, self._mac(of, place)) or self._rewritten(raw) != cursor:
             raise Problem("invalid-cursor")
         return int.from_bytes(place)

@@ -53,10 +53,16 @@ def answer_page(
 
     `of` names the list with its filters.
     """
-    page = found[: query.limit]
     more = len(found) > query.limit
-    cursor = api.cursors.write(of, page[-1][0]) if more else None
-    view = PageView(items=tuple(item for _, item in page), next=cursor)
+    cursor = api.cursors.write(of, found[query.limit - 1][0]) if more else None
+    return answer_with(api, asked, [item for _, item in found[: query.limit]], cursor, as_of)
+
+
+def answer_with(
+    api: Api, asked: Asked, items: Sequence[ItemT], cursor: str | None, as_of: int
+) -> Response:
+    """Answer with a page, and where the next one begins, if there is one."""
+    view = PageView(items=tuple(items), next=cursor)
     response = answer_read(view, as_of)
     if cursor is not None:
         response.headers["Link"] = f'<{_address(api, asked, cursor)}>; rel="next"'

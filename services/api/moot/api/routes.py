@@ -5,6 +5,7 @@ from moot.api import (
     allocation,
     announcements,
     arguments,
+    deadlines,
     export,
     me,
     signups,
@@ -22,6 +23,7 @@ OPERATIONS = (
     *export.OPERATIONS,
     *verdict_schemas.OPERATIONS,
     *announcements.OPERATIONS,
+    *deadlines.OPERATIONS,
     *agent_keys.OPERATIONS,
     *me.OPERATIONS,
 )

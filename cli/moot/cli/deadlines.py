@@ -1,0 +1,61 @@
+"""`moot deadlines`: what the ticker waits for."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from moot.cli.calls import answer_to
+from moot.cli.client import MootClient, refusal_in
+from moot.cli.options import ApiAddress, DataFolder, JsonOutput
+from moot.cli.whereabouts import api_of
+from moot.contracts.views import PageView, WaitingDeadlineView
+
+app = typer.Typer(no_args_is_help=True, help="What happens next by itself, and when.")
+
+
+@app.callback()
+def deadlines() -> None:
+    """So that `list` stays a command of its own."""
+
+
+@app.command("list")
+def list_(
+    topic: Annotated[str | None, typer.Option(metavar="ID", help="Only of this one.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="At most so many.")] = 50,
+    api: ApiAddress = None,
+    data: DataFolder = Path(".moot"),
+    as_json: JsonOutput = False,
+) -> None:
+    """Show what fires next, earliest first; what is overdue comes before all else."""
+    address, admin_key = api_of(data, api)
+    page = answer_to(_listed(address, admin_key, topic, limit))
+    if as_json:
+        typer.echo(page.model_dump_json())
+        return
+    if not page.items:
+        typer.echo("There are none.")
+        return
+    table = Table("due", "command", "stream", "topic")
+    for one in page.items:
+        argument = "" if one.round_no is None else f" {one.round_no}"
+        due_at = one.due_at.isoformat(timespec="milliseconds")
+        table.add_row(due_at, one.command + argument, one.stream, one.topic_id)
+    Console().print(table)
+    if page.next is not None:
+        typer.echo("There are more.")
+
+
+async def _listed(
+    address: str, admin_key: str, topic: str | None, limit: int
+) -> PageView[WaitingDeadlineView]:
+    query: dict[str, str | int] = {"limit": limit}
+    if topic is not None:
+        query["topic"] = topic
+    async with MootClient.connect(address, admin_key=admin_key) as moot:
+        answer = await moot.request("GET", "/api/deadlines", query=query)
+    if not answer.is_success:
+        raise refusal_in(answer)
+    return PageView[WaitingDeadlineView].model_validate_json(answer.content)
