@@ -124,6 +124,8 @@ def first_hole(
     after: int, positions: Sequence[int], accepted: AbstractSet[Hole]
 ) -> tuple[int, Hole | None]:
     """Return how many of `positions` follow on from `after` without a hole, and that hole."""
+    if positions and positions[-1] == after + len(positions):
+        return len(positions), None  # they ascend, so there is one for each
     for count, position in enumerate(positions):
         if position != after + 1 and not any(hole.covers(after, position) for hole in accepted):
             return count, Hole(after, position)

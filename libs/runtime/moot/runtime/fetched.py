@@ -17,18 +17,46 @@ class Fetched:
     created_at: datetime | None
 
 
-def together(first: Fetched | Exception, fetched: asyncio.Queue[Fetched | Exception]) -> Fetched:
-    """Join everything that is there already, without waiting for more."""
-    if isinstance(first, Exception):
-        raise first
-    items, last = list(first.items), first
-    while not fetched.empty():
-        more = fetched.get_nowait()
-        if isinstance(more, Exception):
-            raise more
-        items += more.items
-        last = more
-    return Fetched(items, last.head, last.created_at)
+async def together(
+    fetched: asyncio.Queue[Fetched | Exception], most: int, seconds: float
+) -> Fetched | None:
+    """Join everything that is there already; None when nothing has come within `seconds`.
+
+    As long as more than `most` events are known to come, wait until there are as many.
+    """
+    until = asyncio.get_running_loop().time() + seconds
+    last = await _next(fetched, until)
+    if last is None:
+        return None
+    items, head, created_at = list(last.items), last.head, last.created_at
+    while not fetched.empty() or _is_far_behind(items, most, head):
+        last = await _next(fetched, until)
+        if last is None:
+            break
+        items += last.items
+        head, created_at = last.head, last.created_at
+    return Fetched(items, head, created_at)
+
+
+def _is_far_behind(items: Sequence[Item], most: int, head: int) -> bool:
+    return 0 < len(items) < most < head - items[-1].stored.position
+
+
+async def _next(fetched: asyncio.Queue[Fetched | Exception], until: float) -> Fetched | None:
+    try:
+        async with asyncio.timeout_at(until):
+            found = await fetched.get()
+    except TimeoutError:
+        return None
+    if isinstance(found, Exception):
+        raise found
+    return found
+
+
+def up_to(position: int, items: list[Item]) -> list[Item]:
+    if not items or items[-1].stored.position <= position:
+        return items
+    return [item for item in items if item.stored.position <= position]
 
 
 def parts(items: Sequence[Item], most: int) -> Iterator[Sequence[Item]]:

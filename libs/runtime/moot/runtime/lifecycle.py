@@ -32,7 +32,7 @@ FIRST_RETRY_SECONDS = 0.1
 LONGEST_RETRY_SECONDS = 2.0
 READY_LOOK_SECONDS = 0.1
 
-COLLECT_AFTER = (20_000, 20, 50)
+COLLECT_AFTER = (50_000, 20, 50)
 """Objects, then rounds of each younger generation."""
 
 Job = Callable[[], Coroutine[Any, Any, None]]

@@ -31,11 +31,12 @@ class Projection:
     apply: Apply
     key: Callable[[Stored], str] = stream_key
 
-    _subjects: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    subjects: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    """What the subjects of the events begin with that it reads."""
 
     def __post_init__(self) -> None:
         subjects = tuple(f"chronicle.{category}." for category in self.categories)
-        object.__setattr__(self, "_subjects", subjects)
+        object.__setattr__(self, "subjects", subjects)
 
     def wants(self, event: Stored) -> bool:
-        return event.subject.startswith(self._subjects)
+        return event.subject.startswith(self.subjects)

@@ -21,10 +21,10 @@ from moot.contracts.operations import (
 )
 from moot.runtime.belonging import Holed, Place, digest, examine, first_hole
 from moot.runtime.checkpoint import FAST, Checkpoint, OwnershipLostError, Step
-from moot.runtime.chronicle import Chronicle, Hole, Stored
+from moot.runtime.chronicle import Batch, Chronicle, Hole, Stored
 from moot.runtime.database import OPS, PROGRESS_CHANNEL, Connection, is_outage
 from moot.runtime.decoding import UndecodableEventError, decoded
-from moot.runtime.fetched import Fetched, parts, together
+from moot.runtime.fetched import Fetched, parts, together, up_to
 from moot.runtime.projection import Projection
 from moot.runtime.projection_operations import (
     Operation,
@@ -43,7 +43,7 @@ from moot.runtime.projection_progress import Progress
 from moot.runtime.set_aside import Item, SetAside
 
 FETCH = 500
-FETCHES_AHEAD = 4
+FETCHES_AHEAD = 8
 MOST_EVENTS = FETCH * FETCHES_AHEAD
 """The most of one transaction: what was fetched during the last one is applied together."""
 
@@ -173,14 +173,23 @@ class Turn:
         try:
             async with aclosing(self._chronicle.follow(after, batch=FETCH)) as batches:
                 async for batch in batches:
-                    items = [self._item(event, batch.decoded) for event in batch.events]
-                    await into.put(Fetched(items, batch.head, batch.created_at))
+                    fetched = Fetched(self._items(batch), batch.head, batch.created_at)
+                    await into.put(fetched)
         except Exception as error:  # noqa: BLE001 raised where it is waited for
             await into.put(error)
 
+    def _items(self, batch: Batch) -> list[Item]:
+        subjects, known = self._projection.subjects, batch.decoded
+        return [
+            self._item(stored, known)
+            if stored.subject.startswith(subjects)
+            else Item(stored, None)
+            if stored.subject != self._operations
+            else self._operation(stored)
+            for stored in batch.events
+        ]
+
     def _item(self, stored: Stored, known: dict[int, Recorded]) -> Item:
-        if not self._projection.wants(stored):
-            return self._passed_over(stored)
         event = known.get(stored.position)
         if event is None:
             try:
@@ -189,27 +198,22 @@ class Turn:
                 return Item(stored, error)
         return Item(stored, event)
 
-    def _passed_over(self, stored: Stored) -> Item:
-        if stored.subject != self._operations:
-            return Item(stored, None)
+    def _operation(self, stored: Stored) -> Item:
         try:
             return Item(stored, None, operation(decoded(stored)))
         except UndecodableEventError as error:
             return Item(stored, error)
 
     async def _next(self, fetched: asyncio.Queue[Fetched | Exception], most: int) -> None:
-        try:
-            async with asyncio.timeout(RENEW_SECONDS):
-                first = await fetched.get()
-        except TimeoutError:
+        found = await together(fetched, most, RENEW_SECONDS)
+        if found is None:
             await self._renew(0)
             return
-        found = together(first, fetched)
         if self._is_to_verify(found):
             await self._verify()
         items, head = found.items, found.head
         if self._scope.until is not None:
-            items = [item for item in items if item.stored.position <= self._scope.until]
+            items = up_to(self._scope.until, items)
         if not items:
             await self._renew(head)
         positions = [item.stored.position for item in items]

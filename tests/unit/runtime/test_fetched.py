@@ -1,0 +1,73 @@
+"""What was fetched is joined into transactions: large ones while far behind, at once else."""
+
+import asyncio
+from datetime import UTC, datetime
+
+import pytest
+
+from moot.runtime.chronicle import Stored
+from moot.runtime.fetched import Fetched, together, up_to
+from moot.runtime.set_aside import Item
+
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+LONG = 60.0
+AT_ONCE = 0.01
+
+
+def fetched(first: int, last: int, head: int) -> Fetched:
+    items = [
+        Item(Stored(position, "chronicle.topic.a", str(position), b"", NOON), None)
+        for position in range(first, last + 1)
+    ]
+    return Fetched(items, head, NOON)
+
+
+def queue(*waiting: Fetched | Exception) -> asyncio.Queue[Fetched | Exception]:
+    made = asyncio.Queue[Fetched | Exception]()
+    for each in waiting:
+        made.put_nowait(each)
+    return made
+
+
+def positions(found: Fetched | None) -> list[int]:
+    assert found is not None
+    return [item.stored.position for item in found.items]
+
+
+async def test_what_is_there_is_joined_with_the_last_head() -> None:
+    found = await together(queue(fetched(1, 2, 2), fetched(3, 3, 3)), 10, LONG)
+    assert positions(found) == [1, 2, 3]
+    assert found == fetched(1, 3, 3)
+
+
+async def test_one_event_alone_at_the_head_is_not_kept_waiting() -> None:
+    assert positions(await together(queue(fetched(9, 9, 9)), 10, LONG)) == [9]
+
+
+async def test_far_behind_it_waits_until_a_transaction_is_full() -> None:
+    waiting = asyncio.Queue[Fetched | Exception](1)
+    joining = asyncio.create_task(together(waiting, 5, LONG))
+    for first in (1, 3, 5):
+        await waiting.put(fetched(first, first + 1, 100))
+    assert positions(await joining) == [1, 2, 3, 4, 5, 6]
+
+
+async def test_what_has_come_when_time_is_up_is_kept() -> None:
+    waiting = queue(fetched(1, 2, 100))
+    assert positions(await together(waiting, 5, AT_ONCE)) == [1, 2]
+
+
+async def test_nothing_may_come() -> None:
+    assert await together(queue(), 5, AT_ONCE) is None
+
+
+async def test_a_failure_is_raised_where_it_is_waited_for() -> None:
+    with pytest.raises(ConnectionError):
+        await together(queue(fetched(1, 1, 1), ConnectionError()), 5, LONG)
+
+
+def test_what_lies_after_the_end_is_left_out() -> None:
+    items = fetched(1, 3, 3).items
+    assert up_to(2, items) == items[:2]
+    assert up_to(3, items) == items
+    assert up_to(3, []) == []
