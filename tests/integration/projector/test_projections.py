@@ -14,7 +14,7 @@ from moot.projector import agent_keys, announcements, deadlines
 from moot.projector.debates import projection as debates
 from moot.projector.plain import table_reading
 from moot.projector.projections import PROJECTIONS
-from moot.runtime import checkpoint, projection_operations, set_aside
+from moot.runtime import checkpoint, loss, projection_operations, set_aside
 from moot.runtime.chronicle import Chronicle
 from moot.runtime.database import Pool
 from moot.runtime.decoding import decoded
@@ -31,6 +31,7 @@ STATEMENTS = (
     *checkpoint.STATEMENTS,
     *projection_operations.STATEMENTS,
     *set_aside.STATEMENTS,
+    *loss.STATEMENTS,
     *table_reading.STATEMENTS,
     *dead_letters.STATEMENTS,
     *operating.STATEMENTS,

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
+from typing import ClassVar
 
 from moot.runtime.chronicle import Chronicle, Hole, Stored
 
@@ -25,6 +26,7 @@ class Place:
 class AnotherChronicle:
     """It has the name, but was created at another time."""
 
+    kind: ClassVar[str] = "another-chronicle"
     known: datetime
     found: datetime
 
@@ -39,6 +41,7 @@ class AnotherChronicle:
 class Shorter:
     """It ends before the checkpoint: what was applied isn't there any more."""
 
+    kind: ClassVar[str] = "shorter"
     position: int
     head: int
 
@@ -50,6 +53,7 @@ class Shorter:
 class Holed:
     """Events are missing, and nobody has accepted that; some of them, before the checkpoint."""
 
+    kind: ClassVar[str] = "hole"
     holes: tuple[Hole, ...]
 
     def __str__(self) -> str:
@@ -62,6 +66,7 @@ class Holed:
 class AnotherEvent:
     """What is at the checkpoint's position isn't what was applied there."""
 
+    kind: ClassVar[str] = "another-event"
     position: int
 
     def __str__(self) -> str:
