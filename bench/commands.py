@@ -189,7 +189,8 @@ class _Arguing:
         now = datetime.now(UTC)
         self._gathering = [_life(now, debating=None) for _ in range(TOPICS // 2)]
         self._debating = [_life(now, debating=number) for number in range(TOPICS // 2)]
-        self._rounds = [count() for _ in range(CLIENTS)]
+        # Apart from each other, or all of them would wait for each other at one topic.
+        self._rounds = [count(agent * TOPICS // 2 // CLIENTS) for agent in range(CLIENTS)]
 
     def written(self) -> list[Written]:
         return [
