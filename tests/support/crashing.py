@@ -44,6 +44,7 @@ class Process:
     def __init__(self, dies_at: int | None, sent: Sent) -> None:
         self.suspensions = 0
         self.dead = False
+        self.mortal = dies_at is not None
         self._dies_at = dies_at
         self._sent = sent
         self._closing = False
