@@ -253,3 +253,22 @@ async def test_a_closed_follower_leaves_nothing_at_the_server(
 
     assert len(during["consumers"]) == len(before["consumers"]) + 1
     assert after["consumers"] == before["consumers"]
+
+
+async def test_a_batch_that_is_never_finished_leaves_no_hole(
+    nats_server: NatsServer, chronicle: JetStreamChronicle
+) -> None:
+    first = await chronicle.append(TOPIC, 0, messages("before"))
+    async with connected(nats_server.url) as connection:
+        for number in ("1", "2"):
+            headers = {"Nats-Batch-Id": "abandoned", "Nats-Batch-Sequence": number}
+            await connection.publish(TOPIC.subject, b"half", headers=headers)
+        await connection.client.flush()
+    second = await chronicle.append(TOPIC, first, messages("after", "and more"))
+    await nats_server.kill()
+    await nats_server.start()
+
+    third = await chronicle.append(TOPIC, second, messages("last"))
+
+    assert (first, second, third) == (1, 3, 4)
+    assert list(await chronicle.holes()) == []

@@ -28,6 +28,7 @@ SNAPSHOT_SECONDS: Final = 10.0
 SLICE: Final = 500
 
 _unread = Counter("moot_ticker_unread_events_total", "Events this ticker's code can't read")
+_holes = Counter("moot_ticker_holes_total", "Times that the Chronicle lacked events in between")
 _replaced = Counter(
     "moot_ticker_memory_dropped_total", "Times that NATS had another Chronicle than memory"
 )
@@ -148,6 +149,9 @@ class Feed:
         if batch.head < self._board.position:
             ends = f"the Chronicle ends at {batch.head}"
             raise _ReplacedError(f"{ends}, memory is at {self._board.position}")
+        created_at = None if self._identity is None else self._identity.created_at
+        if batch.created_at not in {None, created_at}:
+            raise _ReplacedError("it was created at another time")
         session = self._chronicle.sessions
         if session == self._session:
             return
@@ -162,6 +166,7 @@ class Feed:
 
     def _take(self, batch: Batch) -> None:
         for stored in batch.events:
+            self._note_hole(stored.position)
             event = _event(stored)
             if event is None:
                 self._board.position = stored.position
@@ -174,6 +179,12 @@ class Feed:
             self._last = (last.position, digest(last))
             self._board.seen_through = last.stored_at
             self._clock.stored(last.stored_at)
+
+    def _note_hole(self, position: int) -> None:
+        """Tell of missing events: deadlines may be unknown, but those that are known hold."""
+        if position != self._board.position + 1:
+            _holes.inc()
+            _log.error("events_missing", after=self._board.position, before=position)
 
     def _say_caught_up(self) -> None:
         if not self.caught_up.is_set():
