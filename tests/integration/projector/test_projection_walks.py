@@ -104,6 +104,8 @@ class ProjectionWalk(RuleBasedStateMachine):
         for stream in STREAMS:
             now, self.left[stream] = self.left[stream][:2], self.left[stream][2:]
             await self._record(stream, now)
+        await self._record_unreadable(STREAMS[0])
+        await self._record(STREAMS[0], [self.left[STREAMS[0]].pop(0)])
 
     # What is written.
 
