@@ -1,0 +1,98 @@
+"""A deadline that is moved or called off in the moment in which it is due."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import pytest
+
+from moot.contracts.ids import CommandId, TopicId
+from moot.contracts.topic_commands import AmendTopic, CancelTopic, TopicCommand
+from moot.contracts.topic_events import SignupOpened, TopicAmended
+from moot.domain import topic
+from moot.runtime.clock import utc_now
+from moot.runtime.deciding import CommandContext
+from moot.runtime.luck import new_id
+from moot.ticker.app import build as build_ticker
+from moot.ticker.settings import TickerSettings
+from tests.support.debates import CREATOR, Debates, schedule
+from tests.support.hosted import hosted
+from tests.support.ticking import NOWHERE
+from tests.support.waiting import until_moment
+
+HOUR = timedelta(hours=1)
+MILLISECOND = timedelta(milliseconds=1)
+
+
+async def ask_at(debates: Debates, topic_id: TopicId, command: TopicCommand, at: datetime) -> None:
+    """Ask it then, refused or not: it may be too late."""
+    await until_moment(at)
+    command_id = CommandId(new_id())
+    context = CommandContext(command_id, command.by.auth_id, command_id)
+    await debates.dispatcher.dispatch(topic, topic_id, command, context)
+
+
+async def outcomes(
+    debates: Debates, commands: Sequence[tuple[timedelta, TopicCommand]], nats_url: str
+) -> list[list[str]]:
+    """Return what became of a topic for each command, asked so long after its sign-up was due."""
+    due_at = utc_now() + timedelta(seconds=1.5)
+    settings = TickerSettings(nats_url=nats_url, database_url=NOWHERE, replica="t1")
+    async with hosted(build_ticker, settings):
+        topics = [await debates.propose(schedule(due_at, 7200, 60, 60)) for _ in commands]
+        await asyncio.gather(
+            *(
+                ask_at(debates, topic_id, command, due_at + at)
+                for topic_id, (at, command) in zip(topics, commands, strict=True)
+            )
+        )
+        # What was refused is tried again; twice as much time as that takes.
+        marker = await debates.propose(schedule(utc_now() + timedelta(seconds=0.8), 7200, 60, 60))
+        await debates.reaches(marker, "signup_opened")
+        for topic_id in topics:
+            await opened_when_it_was_due(debates, topic_id)
+        return [await debates.types(topic_id) for topic_id in topics]
+
+
+async def opened_when_it_was_due(debates: Debates, topic_id: TopicId) -> None:
+    due_at = None
+    for recorded in await debates.events(topic_id):
+        match recorded.event:
+            case TopicAmended():
+                due_at = recorded.event.after.schedule.signup_open_at
+            case SignupOpened():
+                assert due_at is None, "it was moved"
+                assert recorded.event.due_at <= recorded.stored_at
+            case _:
+                pass
+
+
+def around(command: TopicCommand, count: int) -> list[tuple[timedelta, TopicCommand]]:
+    """From 6 ms before it is due to 6 ms after."""
+    return [((number * 12 / count - 6) * MILLISECOND, command) for number in range(count)]
+
+
+@pytest.mark.parametrize("count", [40, pytest.param(600, marks=pytest.mark.hard)])
+async def test_what_is_moved_a_moment_before_it_is_due_does_not_fire_as_it_was(
+    nats_url: str, debates: Debates, count: int
+) -> None:
+    later = AmendTopic(by=CREATOR, signup_open_at=utc_now() + HOUR)
+    found = await outcomes(debates, around(later, count), nats_url)
+    assert {tuple(types) for types in found} <= {
+        ("topic_created", "topic_amended"),
+        ("topic_created", "signup_opened"),
+    }
+    assert ["topic_created", "topic_amended"] in found
+
+
+@pytest.mark.parametrize("count", [40, pytest.param(600, marks=pytest.mark.hard)])
+async def test_what_is_called_off_a_moment_before_it_is_due_does_not_fire(
+    nats_url: str, debates: Debates, count: int
+) -> None:
+    cancel = CancelTopic(by=CREATOR, reason="called off")
+    found = await outcomes(debates, around(cancel, count), nats_url)
+    assert {tuple(types) for types in found} <= {
+        ("topic_created", "topic_cancelled"),
+        ("topic_created", "signup_opened", "topic_cancelled"),
+    }
+    assert ["topic_created", "topic_cancelled"] in found
