@@ -26,6 +26,7 @@ from moot.ticker.settings import TickerSettings
 from moot.ticker.snapshot import Row, open_overdue, open_snapshot
 from tests.support.debates import Debates, schedule
 from tests.support.hosted import hosted
+from tests.support.running import running
 
 PUT_CHECKPOINT = """
 INSERT INTO ops.projector_checkpoint
@@ -37,6 +38,11 @@ UPDATE ops.projector_checkpoint SET position = 1, stream_created_at = now()
 """
 WITH_ANOTHER_EVENT = """
 UPDATE ops.projector_checkpoint SET stream_created_at = NULL, last_event_digest = 'of another'
+"""
+MULTIPLY = """
+INSERT INTO ops.deadlines (category, stream_id, command, due_at, timetable, position)
+SELECT category, md5(number::text), command, due_at, timetable, position
+FROM ops.deadlines, generate_series(1, $1::integer) AS number
 """
 PUT_DEADLINE = """
 INSERT INTO ops.deadlines (category, stream_id, command, due_at, timetable, position)
@@ -92,6 +98,29 @@ async def test_memory_starts_from_the_table_and_its_checkpoint(
     board = Board()
     await feed(board, debates, pool).load()
     assert (board.position, board.next_due_at()) == (1, times.signup_open_at)
+
+
+@pytest.mark.parametrize(
+    ("waiting", "after"), [(2000, 20), pytest.param(100_000, 1000, marks=pytest.mark.hard)]
+)
+async def test_it_knows_everything_within_two_seconds(
+    debates: Debates, pool: Pool, waiting: int, after: int
+) -> None:
+    times = schedule(utc_now() + timedelta(hours=1), 60, 60, 60)
+    await tabulated(pool, debates, await debates.propose(times))
+    await pool.execute(MULTIPLY, waiting - 1)
+    await checkpointed(pool, debates.chronicle, 1)
+    for _ in range(after):
+        await debates.propose(times)
+    board = Board()
+    memory = feed(board, debates, pool)
+    began_at = utc_now()
+    await memory.load()
+    async with running(memory.run()):
+        await memory.caught_up.wait()
+        took = utc_now() - began_at
+    assert len(board) == waiting + after
+    assert took < timedelta(seconds=2)
 
 
 async def test_a_table_of_another_or_a_longer_chronicle_is_not_believed(

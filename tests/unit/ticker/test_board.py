@@ -1,5 +1,6 @@
 """The deadlines in memory, and which of a table's they have missed."""
 
+import tracemalloc
 from dataclasses import replace
 from datetime import timedelta
 
@@ -55,6 +56,23 @@ def test_a_deadline_that_is_moved_again_and_again_takes_no_more_memory_each_time
         board.put(ONE.label, pack(timetable, seconds))
     assert board.places <= OUTDATED_MORE_THAN + 2
     assert board.next_due_at() == OPENS_AT - timedelta(seconds=3 * OUTDATED_MORE_THAN - 1)
+
+
+def test_a_deadline_that_waits_takes_less_than_four_hundred_bytes() -> None:
+    number, board, timetable = 20_000, Board(), timetable_of(proposed().born)
+    tracemalloc.start()
+    try:
+        for position in range(number):
+            schedule = timetable.schedule.model_copy(
+                update={"signup_open_at": OPENS_AT - timedelta(seconds=position)}
+            )
+            packed = pack(replace(timetable, schedule=schedule), position)
+            board.put(StreamName("topic", f"{position:032x}").label, packed)
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(board) == number
+    assert taken / number < 400
 
 
 def test_the_earliest_comes_first() -> None:
