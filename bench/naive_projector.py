@@ -9,7 +9,7 @@ from nats.aio.msg import Msg
 
 from moot.contracts.subjects import CHRONICLE
 from moot.projector.debates.projection import DEBATES
-from moot.runtime.database import OPS, PROGRESS_CHANNEL
+from moot.runtime.database import PROGRESS_CHANNEL
 from moot.runtime.decoding import decoded
 from moot.runtime.jetstream_api import delivered
 from moot.runtime.lifecycle import collect_rarely
@@ -29,7 +29,7 @@ async def main() -> None:
     nats = NatsConnection()
     await nats.open(os.environ["NATS_URL"], name="naive")
     database = await asyncpg.connect(
-        os.environ["DATABASE_URL"], server_settings={"search_path": OPS}
+        os.environ["DATABASE_URL"], server_settings={"search_path": f"ops_{DEBATES.name}_1"}
     )
 
     async def receive(message: Msg) -> None:

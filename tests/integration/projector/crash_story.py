@@ -154,7 +154,7 @@ class Story:
 
         async def are_there() -> bool:
             rows = await database.fetch("SELECT projection, position FROM projector_checkpoint")
-            return {row["projection"]: row["position"] for row in rows} == ends
+            return ends.items() <= {row["projection"]: row["position"] for row in rows}.items()
 
         await until(are_there)
 

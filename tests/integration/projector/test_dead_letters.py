@@ -25,6 +25,7 @@ from moot.runtime.projection_runner import ProjectionRunner, Replica
 from tests.integration.projector.running import reached, running
 from tests.support.operating import NEWER_TYPE, Operator, of_newer_type
 from tests.support.recording import Recorder, argued, topic_id
+from tests.support.tables import checkpoint_of
 from tests.support.topics import NOON
 from tests.support.waiting import until
 
@@ -244,12 +245,14 @@ async def test_a_paused_projection_stays_where_it_is_whoever_owns_it(
         assert await status_of(pool, GOOD) == "created"
         resumed = await operator.resumes()
         await reached(waiter, resumed, [DEBATES.name])
-        assert await pool.fetchval("SELECT state FROM projector_checkpoint") == "live"
+        assert await pool.fetchval(f"SELECT state FROM {checkpoint_of(DEBATES.name)}") == "live"  # noqa: S608 our own names
     assert await status_of(pool, GOOD) == "completed"
 
 
 async def is_paused(pool: Pool, at: int, owner: str, head: int) -> bool:
-    row = await pool.fetchrow("SELECT position, owner, state, head_seen FROM projector_checkpoint")
+    row = await pool.fetchrow(
+        f"SELECT position, owner, state, head_seen FROM {checkpoint_of(DEBATES.name)}"  # noqa: S608 our own names
+    )
     assert row is not None
     return tuple(row) == (at, owner, "paused", head)
 

@@ -19,11 +19,11 @@ from moot.runtime.database import Connection, Pool, PositionWaiter
 from moot.runtime.memory import InMemoryChronicle
 from moot.runtime.projection import Projection
 from moot.runtime.projection_runner import ProjectionRunner, Replica
-from moot.runtime.projection_turn import SET_SCOPE, Scope
+from moot.runtime.projection_scope import SET_SCOPE, Scope
 from moot.runtime.settings import DatabaseSettings
 from tests.integration.projector.running import NAMES, reached, running
 from tests.support.recording import Recorder, argued, everything, record, topic_id
-from tests.support.tables import contents
+from tests.support.tables import checkpoint_of, contents, schema_of
 from tests.support.waiting import until
 
 
@@ -89,9 +89,10 @@ async def test_runners_that_are_killed_go_on_where_they_were(
     applied = await pool.fetch("SELECT events_applied FROM projector_checkpoint")
     assert [row["events_applied"] for row in applied] == [len(written)] * len(PROJECTIONS)
     interrupted = await contents(pool)
-    await pool.execute("DELETE FROM projector_checkpoint")
+    for name in NAMES:
+        await pool.execute(f"DELETE FROM {checkpoint_of(name)}")  # noqa: S608 our own names
     for table in interrupted:
-        await pool.execute(f"TRUNCATE {table}")
+        await pool.execute(f"DELETE FROM {table}")  # noqa: S608 our own names
     async with running(*make_runners(chronicle, pool, "again")):
         await reached(waiter, len(written))
         await until(lambda: is_equal(pool, interrupted))
@@ -124,9 +125,10 @@ async def test_a_replica_that_stops_without_a_word_is_replaced_within_three_seco
     recorder = Recorder(chronicle)
     written = everything()
     before = await recorder.add(written[:10])
-    async with pool.acquire() as connection, Scope().transaction(connection):
+    async with pool.acquire() as connection:
         for name in NAMES:
-            taken = await Checkpoint.take(connection, name, "killed")
+            async with Scope(schema_of(name)).transaction(connection):
+                taken = await Checkpoint.take(connection, name, "killed")
             assert isinstance(taken, Checkpoint)
     async with running(*make_runners(chronicle, pool, "standby")), asyncio.timeout(3):
         await reached(waiter, before)
@@ -134,11 +136,12 @@ async def test_a_replica_that_stops_without_a_word_is_replaced_within_three_seco
 
 async def test_a_stale_owner_writes_nothing(pool: Pool, chronicle: InMemoryChronicle) -> None:
     await record(chronicle, everything())
-    scope = Scope()
+    scope = Scope(schema_of(DEBATES.name))
     async with pool.acquire() as connection:
         async with scope.transaction(connection):
             stale = await Checkpoint.take(connection, DEBATES.name, "one")
-        await connection.execute("UPDATE projector_checkpoint SET lease_until = '-infinity'")
+        over = f"UPDATE {checkpoint_of(DEBATES.name)} SET lease_until = '-infinity'"  # noqa: S608 our own names
+        await connection.execute(over)
         async with scope.transaction(connection):
             fresh = await Checkpoint.take(connection, DEBATES.name, "two")
         assert isinstance(stale, Checkpoint)
@@ -151,18 +154,17 @@ async def test_a_stale_owner_writes_nothing(pool: Pool, chronicle: InMemoryChron
         async with scope.transaction(connection):
             moved = await fresh.advance(connection, step, None)
     assert moved.position == 5
-    assert await pool.fetchval("SELECT position FROM projector_checkpoint") == 5
+    assert await pool.fetchval("SELECT max(position) FROM projector_checkpoint") == 5
 
 
 async def test_an_owner_stopped_inside_its_transaction_is_cut_off(
     pool: Pool, settings: DatabaseSettings, chronicle: InMemoryChronicle, waiter: PositionWaiter
 ) -> None:
     last = await record(chronicle, everything())
-    await pool.execute("INSERT INTO projector_checkpoint (projection) VALUES ($1)", DEBATES.name)
     halted = await asyncpg.connect(settings.database_url)
     # As an owner that SIGSTOP has halted: it holds the checkpoint's row, and says nothing.
     await halted.execute("BEGIN")
-    await halted.execute(SET_SCOPE, "ops", "2000ms")
+    await halted.execute(SET_SCOPE, schema_of(DEBATES.name), "2000ms")
     assert isinstance(await Checkpoint.take(halted, DEBATES.name, "halted"), Checkpoint)
     async with running(*make_runners(chronicle, pool, "standby")):
         await reached(waiter, last)
@@ -223,9 +225,13 @@ async def test_a_projection_that_raises_on_one_event_goes_on_with_the_rest(
 
     picky = Projection("picky_v1", frozenset({"topic"}), (), apply, key=lambda e: e.id)
     last = await record(chronicle, everything())
-    async with running(ProjectionRunner(picky, chronicle, pool, Replica("one"))):
+    # It has no tables; what it sets aside has to be kept somewhere.
+    somewhere = schema_of(DEBATES.name)
+    scope = Scope(somewhere)
+    async with running(ProjectionRunner(picky, chronicle, pool, Replica("one"), scope)):
         await reached(waiter, last, ["picky_v1"])
-    parked = {row["position"] for row in await pool.fetch("SELECT position FROM dead_letters")}
+    rows = await pool.fetch(f"SELECT position FROM {somewhere}.dead_letters")  # noqa: S608 our own names
+    parked = {row["position"] for row in rows}
     stored = [await chronicle.get(position) for position in range(1, last + 1)]
     topics = [e.position for e in stored if e is not None and e.stream.category == "topic"]
     assert sorted([*seen, *parked]) == topics
@@ -236,9 +242,7 @@ async def test_a_checkpoint_ahead_of_the_chronicle_stops_the_projection(
     pool: Pool, chronicle: InMemoryChronicle
 ) -> None:
     await record(chronicle, everything()[:5])
-    await pool.execute(
-        "INSERT INTO projector_checkpoint (projection, position) VALUES ($1, 99)", DEBATES.name
-    )
+    await pool.execute(f"UPDATE {checkpoint_of(DEBATES.name)} SET position = 99")  # noqa: S608 our own names
     runner = ProjectionRunner(DEBATES, chronicle, pool, Replica("one"))
     async with running(runner):
         await until(lambda: says(runner, "the checkpoint is at 99, but the Chronicle ends at 5"))
@@ -251,7 +255,7 @@ async def says(runner: ProjectionRunner, text: str) -> bool:
 
 
 async def stopped_in(pool: Pool) -> bool:
-    row = await pool.fetchrow("SELECT state, error FROM projector_checkpoint")
+    row = await pool.fetchrow(f"SELECT state, error FROM {checkpoint_of(DEBATES.name)}")  # noqa: S608 our own names
     return row is not None and row["state"] == "stopped" and bool(row["error"])
 
 

@@ -10,18 +10,24 @@ from moot.cli import dead_letters, operating
 from moot.contracts.catalogue import EVENTS, EVENTS_BY_CATEGORY, Event
 from moot.contracts.envelope import Recorded
 from moot.contracts.subjects import StreamName
-from moot.projector import agent_keys, announcements, deadlines
+from moot.projector import agent_keys, announcements, deadlines, generations
 from moot.projector.debates import projection as debates
 from moot.projector.plain import table_reading
 from moot.projector.projections import PROJECTIONS
-from moot.runtime import checkpoint, loss, projection_operations, set_aside
+from moot.runtime import (
+    checkpoint,
+    loss,
+    projection_operations,
+    projection_scope,
+    set_aside,
+)
 from moot.runtime.chronicle import Chronicle
 from moot.runtime.database import Pool
 from moot.runtime.decoding import decoded
 from moot.runtime.memory import InMemoryChronicle
 from tests.support.plain import differing_rows
 from tests.support.recording import Written, everything, record
-from tests.support.tables import contents
+from tests.support.tables import contents, schema_of
 
 STATEMENTS = (
     *debates.STATEMENTS,
@@ -33,6 +39,8 @@ STATEMENTS = (
     *set_aside.STATEMENTS,
     *loss.STATEMENTS,
     *table_reading.STATEMENTS,
+    *projection_scope.STATEMENTS,
+    *generations.STATEMENTS,
     *dead_letters.STATEMENTS,
     *operating.STATEMENTS,
 )
@@ -66,11 +74,13 @@ async def apply_parts(pool: Pool, parts: Sequence[Part]) -> None:
 
 async def emptied(pool: Pool) -> None:
     for table in (table for projection in PROJECTIONS for table in projection.tables):
-        await pool.execute(f"TRUNCATE {table}")
+        await pool.execute(f"DELETE FROM {table}")  # noqa: S608 our own names
 
 
 async def test_every_statement_fits_the_migrated_schema(pool: Pool) -> None:
     async with pool.acquire() as connection:
+        tables = ", ".join(schema_of(projection.name) for projection in PROJECTIONS)
+        await connection.execute(f"SET search_path TO {tables}")
         prepared = [await connection.prepare(statement) for statement in STATEMENTS]
         assert all(statement.get_parameters() for statement in prepared)
 

@@ -29,15 +29,15 @@ from tests.support.hosted import hosted
 from tests.support.running import running
 
 PUT_CHECKPOINT = """
-INSERT INTO ops.projector_checkpoint
-    (projection, position, stream_created_at, last_event_digest)
-VALUES ('deadlines_v1', $1, $2, $3)
+UPDATE ops_deadlines_v1_1.projector_checkpoint
+SET position = $1, stream_created_at = $2, last_event_digest = $3
 """
 CREATED_AT_ANOTHER_TIME = """
-UPDATE ops.projector_checkpoint SET position = 1, stream_created_at = now()
+UPDATE ops_deadlines_v1_1.projector_checkpoint SET position = 1, stream_created_at = now()
 """
 WITH_ANOTHER_EVENT = """
-UPDATE ops.projector_checkpoint SET stream_created_at = NULL, last_event_digest = 'of another'
+UPDATE ops_deadlines_v1_1.projector_checkpoint
+SET stream_created_at = NULL, last_event_digest = 'of another'
 """
 MULTIPLY = """
 INSERT INTO ops.deadlines (category, stream_id, command, due_at, timetable, position)
@@ -135,7 +135,9 @@ async def test_a_table_of_another_or_a_longer_chronicle_is_not_believed(
         await pool.execute(other)
         await feed(board, debates, pool).load()
         assert board.position == 0
-    await pool.execute("UPDATE ops.projector_checkpoint SET last_event_digest = NULL")
+    await pool.execute(
+        "UPDATE ops_deadlines_v1_1.projector_checkpoint SET last_event_digest = NULL"
+    )
     await feed(board, debates, pool).load()
     assert board.position == 1
 
@@ -176,8 +178,9 @@ async def test_what_is_overdue_by_less_than_the_grace_may_be_on_its_way(
 
 async def test_streams_in_dead_letters_are_counted(pool: Pool) -> None:
     await pool.execute(
-        "INSERT INTO ops.dead_letters (projection, position, key, event_id, subject, reason,"
-        " stored_at) VALUES ('deadlines_v1', 1, 'topic/1', 'e1', 'chronicle.topic.1', 'bad', now())"
+        "INSERT INTO ops_deadlines_v1_1.dead_letters"
+        " (projection, position, key, event_id, subject, reason, stored_at)"
+        " VALUES ('deadlines_v1', 1, 'topic/1', 'e1', 'chronicle.topic.1', 'bad', now())"
     )
     async with open_overdue(pool, utc_now()) as overdue:
         assert overdue.parked == 1

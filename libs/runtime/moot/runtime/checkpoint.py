@@ -14,14 +14,14 @@ from moot.runtime.database import Connection
 LEASE = timedelta(seconds=2)
 
 CREATE = """
-INSERT INTO projector_checkpoint (projection) VALUES ($1) ON CONFLICT DO NOTHING
+INSERT INTO projector_checkpoint (projection, state) VALUES ($1, $2) ON CONFLICT DO NOTHING
 """
 
 TAKE = """
 UPDATE projector_checkpoint
 SET epoch = epoch + 1, owner = $2, lease_until = clock_timestamp() + $3,
     updated_at = clock_timestamp()
-WHERE projection = $1 AND state IN ('live', 'paused', 'stopped')
+WHERE projection = $1 AND (state = 'rebuilding') = $4
     AND (owner IS NULL OR owner = $2 OR lease_until < clock_timestamp())
 RETURNING position, epoch, events_applied, stream_created_at, last_event_digest
 """
@@ -85,19 +85,28 @@ class Checkpoint:
     """Of the stream that the position is in, None before the first event."""
     last_event_digest: str | None
     paused: bool = False
+    building: bool = False
+    """Of a generation that doesn't serve: nobody owns that to follow."""
 
     @property
     def state(self) -> str:
+        if self.building:
+            return "rebuilding"
         return "paused" if self.paused else "live"
 
     @classmethod
-    async def take(cls, connection: Connection, projection: str, owner: str) -> Self | timedelta:
-        """Become the owner; if somebody else is, return how long their lease lasts."""
-        await connection.execute(CREATE, projection)
-        row = await connection.fetchrow(TAKE, projection, owner, LEASE)
+    async def take(
+        cls, connection: Connection, projection: str, owner: str, *, building: bool = False
+    ) -> Self | timedelta:
+        """Become the owner; if somebody else is, return how long their lease lasts.
+
+        Nobody takes a generation that begins or ceases to serve meanwhile: look again.
+        """
+        await connection.execute(CREATE, projection, "rebuilding" if building else "live")
+        row = await connection.fetchrow(TAKE, projection, owner, LEASE, building)
         if row is None:
             left = await connection.fetchval(LEASE_LEFT, projection)
-            return left if left is not None else LEASE
+            return left if left is not None else timedelta(0)
         return cls(
             projection=projection,
             owner=owner,
@@ -105,6 +114,7 @@ class Checkpoint:
             epoch=row["epoch"],
             stream_created_at=row["stream_created_at"],
             last_event_digest=row["last_event_digest"],
+            building=building,
         )
 
     async def advance(self, connection: Connection, step: "Step", channel: str | None) -> Self:
@@ -156,7 +166,7 @@ class Checkpoint:
 
     async def give_up(self, connection: Connection, reason: str | None) -> None:
         """Let another owner take it at once; with a `reason`, say why it can't go on."""
-        state = self.state if reason is None else "stopped"
+        state = self.state if reason is None or self.building else "stopped"
         await connection.execute(GIVE_UP, self.projection, self.epoch, self.owner, state, reason)
 
 

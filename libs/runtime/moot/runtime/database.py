@@ -19,7 +19,10 @@ else:
 
 OPS = "ops"
 PROGRESS_CHANNEL = "projection_progress"
-"""Payload `<projection>:<position>`, sent by the transaction that moved the checkpoint there."""
+"""Payload `<projection>:<position>`, sent by the transaction that moved the checkpoint there.
+
+`<projection>:-<position>` when it was moved back to there, in a Chronicle that was replaced.
+"""
 
 CONNECT_SECONDS = 5.0
 STATEMENT_SECONDS = 30.0
@@ -81,11 +84,9 @@ def is_outage(error: BaseException) -> bool:
 
 
 async def schema_problem(pool: Pool, tables: Collection[str]) -> str | None:
-    """Say which of the tables in `ops` are missing; None when all are there."""
-    found = await pool.fetch(
-        "SELECT tablename FROM pg_catalog.pg_tables WHERE schemaname = $1", OPS
-    )
-    missing = sorted(set(tables) - {row["tablename"] for row in found})
+    """Say which of the views in `ops` are missing; None when all are there."""
+    found = await pool.fetch("SELECT viewname FROM pg_catalog.pg_views WHERE schemaname = $1", OPS)
+    missing = sorted(set(tables) - {row["viewname"] for row in found})
     if not missing:
         return None
     return f"tables are missing in schema ops: {', '.join(missing)}; run `moot migrate`"
@@ -174,7 +175,12 @@ class PositionWaiter:
                 self._moved.notify_all()
 
     def _move(self, name: str, position: int) -> None:
-        """Forward only: what was read and what was notified may overtake each other."""
+        """Forward, as what was read and what was notified may overtake each other.
+
+        Back only for a negative position: see PROGRESS_CHANNEL.
+        """
+        if position < 0:
+            self._positions[name] = -position
         self._positions[name] = max(position, self._positions.get(name, 0))
 
     async def _look_until(

@@ -12,7 +12,8 @@ from moot.runtime.chronicle import Chronicle, ChronicleUnavailableError
 from moot.runtime.database import Connection, Pool, is_outage
 from moot.runtime.projection import Projection
 from moot.runtime.projection_progress import Progress
-from moot.runtime.projection_turn import MOST_EVENTS, Scope, StoppedError, Turn
+from moot.runtime.projection_scope import NothingServesError, Scope
+from moot.runtime.projection_turn import MOST_EVENTS, StoppedError, Turn
 
 STOPPED_SECONDS = 2.0
 FIRST_PAUSE_SECONDS = 0.1
@@ -64,7 +65,7 @@ class ProjectionRunner:
         return self._problem
 
     async def run(self) -> None:
-        """Run for ever, or up to `scope.until`."""
+        """Run for ever, or up to `scope.until`. What builds raises StoppedError."""
         pause = FIRST_PAUSE_SECONDS
         while True:
             try:
@@ -72,7 +73,9 @@ class ProjectionRunner:
                     return
             except OwnershipLostError:
                 log.warning("projection_lost", projection=self.projection.name)
-            except StoppedError as stopped:
+            except (StoppedError, NothingServesError) as stopped:
+                if self._scope.builds:
+                    raise
                 self._say(f"stopped: {stopped}")
                 await asyncio.sleep(STOPPED_SECONDS)
             except Exception as error:
@@ -98,22 +101,23 @@ class ProjectionRunner:
             async with self._replica.taking:
                 # In turn, too: a connection that is slow to be made would let the others run ahead.
                 connection = await stack.enter_async_context(self._pool.acquire())
-                taken = await self._taken(connection)
+                scope = await self._scope.found(connection, self.projection.name)
+                taken = await self._taken(connection, scope)
             if isinstance(taken, Checkpoint):
-                await self._own(
-                    Turn(self.projection, self._chronicle, connection, taken, self._scope)
-                )
+                await self._own(Turn(self.projection, self._chronicle, connection, taken, scope))
                 return True
         self._problem = None
         # A living owner renews long before its lease ends; a dead one is found out right after.
         await asyncio.sleep(max(taken.total_seconds(), 0.0) + AFTER_LEASE_SECONDS)
         return False
 
-    async def _taken(self, connection: Connection) -> Checkpoint | timedelta:
+    async def _taken(self, connection: Connection, scope: Scope) -> Checkpoint | timedelta:
         name = self.projection.name
         await asyncio.sleep(HESITATION_SECONDS * len(self._replica.owned))
-        async with self._scope.transaction(connection):
-            taken = await Checkpoint.take(connection, name, self._replica.name)
+        async with scope.transaction(connection):
+            taken = await Checkpoint.take(
+                connection, name, self._replica.name, building=scope.builds
+            )
         if isinstance(taken, Checkpoint):
             self._replica.owned.add(name)
         return taken

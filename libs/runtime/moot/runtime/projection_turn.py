@@ -2,10 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import replace
 
 import structlog
 
@@ -22,7 +21,7 @@ from moot.contracts.operations import (
 from moot.runtime.belonging import Holed, Place, digest, examine, first_hole
 from moot.runtime.checkpoint import FAST, Checkpoint, OwnershipLostError, Step
 from moot.runtime.chronicle import Batch, Chronicle, Hole, Stored
-from moot.runtime.database import OPS, PROGRESS_CHANNEL, Connection, is_outage
+from moot.runtime.database import Connection, is_outage
 from moot.runtime.decoding import UndecodableEventError, decoded
 from moot.runtime.fetched import Fetched, parts, together, up_to
 from moot.runtime.projection import Projection
@@ -40,6 +39,7 @@ from moot.runtime.projection_operations import (
     waiting,
 )
 from moot.runtime.projection_progress import Progress
+from moot.runtime.projection_scope import Scope
 from moot.runtime.set_aside import Item, SetAside
 
 FETCH = 500
@@ -51,36 +51,11 @@ RENEW_SECONDS = 0.6
 VERIFY_SECONDS = 10.0
 """What happens to the Chronicle behind the checkpoint is found out within this time."""
 
-SET_SCOPE = """
-SELECT set_config('search_path', $1, true), set_config('transaction_timeout', $2, true)
-"""
-
 log = structlog.stdlib.get_logger()
 
 
 class StoppedError(Exception):
     """The checkpoint doesn't belong to this Chronicle. Nothing is guessed: somebody must look."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """In which schema the tables are, to whom progress is told, and after which position to end.
-
-    `transaction_timeout` ends an owner that was stopped inside its transaction, whose row locks
-    would keep others from taking over.
-    """
-
-    schema: str = OPS
-    channel: str | None = PROGRESS_CHANNEL
-    transaction_timeout: timedelta = timedelta(seconds=2)
-    until: int | None = None
-
-    @asynccontextmanager
-    async def transaction(self, connection: Connection) -> AsyncGenerator[None]:
-        timeout = f"{self.transaction_timeout / timedelta(milliseconds=1):.0f}ms"
-        async with connection.transaction():
-            await connection.execute(SET_SCOPE, self.schema, timeout)
-            yield
 
 
 class Turn:
@@ -140,7 +115,8 @@ class Turn:
         self._aside.skipped = skipped_by(done)
         self._accepted = accepted_by(done)
         before = [each for each in done if each.position <= self.checkpoint.position]
-        self.checkpoint = replace(self.checkpoint, paused=is_paused(before))
+        paused = is_paused(before) and not self._scope.builds
+        self.checkpoint = replace(self.checkpoint, paused=paused)
 
     async def _hold(self) -> None:
         """While it is paused, keep the lease, and look for the operation that resumes it."""
@@ -285,7 +261,7 @@ class Turn:
             case DeadLetterRetried() as event:
                 await self._release(stored, (event.key, event.position), head)
             case ProjectionPaused():
-                pauses = not await self._is_resumed(done.position)
+                pauses = not self._scope.builds and not await self._is_resumed(done.position)
                 await self._commit([Item(stored, None)], head, pauses=pauses)
             case KeyRebuilt():
                 # Here the rows of its key are to be made anew, in this transaction.

@@ -14,8 +14,38 @@ from sqlalchemy import Connection, make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from moot.projector.tables import tables_of
+
 EMPTY = "base"
 VERSION_TABLE = "schema_revision"
+
+ADD_PROJECTION = """
+LOCK TABLE ops.projection_generations IN SHARE ROW EXCLUSIVE MODE;
+INSERT INTO ops.projection_generations (projection, generation, role, promoted_at)
+VALUES ($1, 1, 'serving', clock_timestamp());
+"""
+
+SHOW_PROJECTION = """
+SELECT ops.show_serving($1);
+SET LOCAL search_path TO DEFAULT;
+"""
+
+DROP_PROJECTION = """
+DO $$
+DECLARE
+    dropped text;
+    schemas text[];
+BEGIN
+    SELECT array_agg(schema) INTO schemas
+    FROM ops.projection_generations WHERE projection = $1;
+    DELETE FROM ops.projection_generations WHERE projection = $1;
+    PERFORM ops.show_serving(min(projection)) FROM ops.projection_generations;
+    FOREACH dropped IN ARRAY schemas LOOP
+        EXECUTE format('DROP SCHEMA %I CASCADE', dropped);
+    END LOOP;
+END
+$$
+"""
 
 # Alembic keeps the revision that runs in module globals: one at a time in a process, whatever the
 # database. Between processes the advisory lock in migrations/env.py does it.
@@ -57,6 +87,19 @@ def run_script(connection: Connection, script: str) -> None:
         return bare.execute(script)
 
     driver.run_async(execute)
+
+
+def add_projection(connection: Connection, projection: str) -> None:
+    """Make a new projection's tables and views, in a revision's transaction."""
+    tables = tables_of(projection, f"ops_{projection}_1", state="live")
+    run_script(connection, ADD_PROJECTION.replace("$1", f"'{projection}'"))
+    run_script(connection, tables)
+    run_script(connection, SHOW_PROJECTION.replace("$1", f"'{projection}'"))
+
+
+def drop_projection(connection: Connection, projection: str) -> None:
+    """Undo `add_projection`, and drop every generation since."""
+    run_script(connection, DROP_PROJECTION.replace("$1", f"'{projection}'"))
 
 
 class _Bare(Protocol):

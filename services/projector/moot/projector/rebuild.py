@@ -8,23 +8,21 @@ import secrets
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 
+from moot.projector.building import building_scope
 from moot.projector.projections import PROJECTIONS
 from moot.projector.settings import ProjectorSettings
-from moot.projector.tables import TABLES, ddl
+from moot.projector.tables import tables_of
 from moot.runtime.chronicle import Chronicle
 from moot.runtime.database import OPS, Connection, Pool, connect_pool
 from moot.runtime.jetstream import JetStreamChronicle, connect
 from moot.runtime.projection import Projection
 from moot.runtime.projection_runner import ProjectionRunner, Replica
-from moot.runtime.projection_turn import Scope
 
 MOST_SHOWN = 5
 """Differing rows that a report quotes for each table and side."""
 
 TRIES = 5
-TRANSACTION_TIMEOUT = timedelta(seconds=60)
 BUILD_SECONDS = 3600.0
 
 
@@ -91,46 +89,41 @@ async def rebuild_and_compare(database_url: str, nats_url: str) -> ComparisonRep
 
 async def compare(pool: Pool, chronicle: Chronicle) -> ComparisonReport:
     """As `rebuild_and_compare`, on connections that are there."""
-    async with _schema(pool) as schema:
-        reports = [await _compared(pool, chronicle, schema, p) for p in PROJECTIONS]
+    reports = [await _compared(pool, chronicle, projection) for projection in PROJECTIONS]
     tables = tuple(table for _, compared in reports for table in compared)
     positions = {p.name: at for p, (at, _) in zip(PROJECTIONS, reports, strict=True)}
     return ComparisonReport(positions, tables)
 
 
 @asynccontextmanager
-async def _schema(pool: Pool) -> AsyncGenerator[str]:
-    """The tables of every projection, empty, in a schema that lasts as long as this."""
+async def _schema(pool: Pool, projection: Projection) -> AsyncGenerator[str]:
+    """The tables of a projection, empty, in a schema that lasts as long as this."""
     schema = f"ops_rebuild_{secrets.token_hex(4)}"
-    await pool.execute(f'CREATE SCHEMA "{schema}"')
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute(tables_of(projection.name, schema, state="rebuilding"))
     try:
-        async with pool.acquire() as connection, connection.transaction():
-            await _look_in(connection, schema)
-            for name in TABLES:
-                await connection.execute(ddl(name))
         yield schema
     finally:
         await pool.execute(f'DROP SCHEMA "{schema}" CASCADE')
 
 
-async def _look_in(connection: Connection, schema: str) -> None:
-    await connection.execute("SELECT set_config('search_path', $1, true)", schema)
-
-
 async def _compared(
-    pool: Pool, chronicle: Chronicle, schema: str, projection: Projection
+    pool: Pool, chronicle: Chronicle, projection: Projection
 ) -> tuple[int, list[TableComparison]]:
-    """Bring the rebuild to where the live tables are, until both are there at once."""
-    for _ in range(TRIES):
-        position = await _position(pool, projection)
-        await _build(pool, chronicle, schema, projection, position)
-        async with (
-            pool.acquire() as connection,
-            connection.transaction(isolation="repeatable_read"),
-        ):
-            if await _position(connection, projection) == position:
-                rows = [await _table(connection, schema, projection, t) for t in projection.tables]
-                return position, rows
+    """Bring a rebuild to where the live tables are, until both are there at once."""
+    async with _schema(pool, projection) as schema:
+        for _ in range(TRIES):
+            position = await _position(pool, projection)
+            await _build(pool, chronicle, schema, projection, position)
+            async with (
+                pool.acquire() as connection,
+                connection.transaction(isolation="repeatable_read"),
+            ):
+                if await _position(connection, projection) == position:
+                    return position, [
+                        await _table(connection, schema, projection, table)
+                        for table in projection.tables
+                    ]
     raise RebuildError(f"{projection.name} moved on during each of {TRIES} comparisons")
 
 
@@ -144,7 +137,7 @@ async def _position(database: Pool | Connection, projection: Projection) -> int:
 async def _build(
     pool: Pool, chronicle: Chronicle, schema: str, projection: Projection, until: int
 ) -> None:
-    scope = Scope(schema, channel=None, transaction_timeout=TRANSACTION_TIMEOUT, until=until)
+    scope = building_scope(schema, until)
     runner = ProjectionRunner(projection, chronicle, pool, Replica("rebuild"), scope)
     async with asyncio.timeout(BUILD_SECONDS):
         await runner.run()

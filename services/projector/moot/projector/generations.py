@@ -1,0 +1,172 @@
+"""The copies of a projection's tables: which there are, another one, and which of them serves.
+
+`ops` has only views, of the generations that serve. Whoever switches them makes readers wait for
+as long as that takes, a few milliseconds, and nobody fail: see `show_serving` in
+tables/generations.sql.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+import structlog
+
+from moot.projector.tables import tables_of
+from moot.runtime.database import PROGRESS_CHANNEL, Connection, Pool
+
+Role = Literal["serving", "building", "retired"]
+
+# Who changes the registry waits for others who do; its readers don't.
+LOCK = "LOCK TABLE ops.projection_generations IN SHARE ROW EXCLUSIVE MODE"
+
+ALL = """
+SELECT projection, generation, schema, role, created_at, promoted_at
+FROM ops.projection_generations
+WHERE projection = $1
+ORDER BY generation
+"""
+
+CREATE = """
+INSERT INTO ops.projection_generations (projection, generation, role)
+VALUES ($1, $2, 'building')
+RETURNING schema
+"""
+
+FORGET = """
+DELETE FROM ops.projection_generations
+WHERE projection = $1 AND generation = $2 AND role <> 'serving'
+RETURNING schema
+"""
+
+CHANGE_ROLE = """
+UPDATE ops.projection_generations
+SET role = $3, promoted_at = CASE WHEN $3 = 'serving' THEN clock_timestamp() ELSE promoted_at END
+WHERE projection = $1 AND generation = $2
+"""
+
+SHOW = "SELECT ops.show_serving($1)"
+
+TELL = "SELECT pg_notify($1, $2)"
+
+STATEMENTS = (ALL, CREATE, FORGET, CHANGE_ROLE, SHOW, TELL)
+
+log = structlog.stdlib.get_logger()
+
+
+class NoGenerationError(Exception):
+    """There is no such generation; the text says of what."""
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    projection: str
+    number: int
+    schema: str
+    role: Role
+    created_at: datetime
+    promoted_at: datetime | None
+    """When it last began to serve."""
+
+
+@dataclass(frozen=True, slots=True)
+class Generations:
+    """Those of one projection, oldest first."""
+
+    projection: str
+    all: tuple[Generation, ...]
+
+    @property
+    def serving(self) -> Generation:
+        """Raises NoGenerationError."""
+        found = self._in_role("serving")
+        if not found:
+            raise NoGenerationError(f"{self.projection} has no tables: run `moot migrate`")
+        return found[0]
+
+    @property
+    def building(self) -> Generation | None:
+        found = self._in_role("building")
+        return found[0] if found else None
+
+    @property
+    def previous(self) -> Generation | None:
+        """The one that served last before the serving one."""
+        served = [g for g in self._in_role("retired") if g.promoted_at is not None]
+        return max(served, key=lambda g: (g.promoted_at, g.number), default=None)
+
+    def numbered(self, number: int) -> Generation:
+        """Raises NoGenerationError."""
+        for generation in self.all:
+            if generation.number == number:
+                return generation
+        raise NoGenerationError(f"{self.projection} has no generation {number}")
+
+    def _in_role(self, role: Role) -> list[Generation]:
+        return [generation for generation in self.all if generation.role == role]
+
+
+async def generations(database: Pool | Connection, projection: str) -> Generations:
+    rows = await database.fetch(ALL, projection)
+    return Generations(
+        projection,
+        tuple(
+            Generation(
+                projection,
+                row["generation"],
+                row["schema"],
+                row["role"],
+                row["created_at"],
+                row["promoted_at"],
+            )
+            for row in rows
+        ),
+    )
+
+
+async def begun(pool: Pool, projection: str) -> Generation:
+    """Return the generation that is being built; it is new and empty if none was.
+
+    Raises NoGenerationError for a projection without tables.
+    """
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute(LOCK)
+        found = await generations(connection, projection)
+        if found.building is not None:
+            return found.building
+        number = max(found.serving.number, found.all[-1].number) + 1
+        schema = await connection.fetchval(CREATE, projection, number)
+        await connection.execute(tables_of(projection, schema, state="rebuilding"))
+        log.warning("generation_begun", projection=projection, schema=schema)
+        return (await generations(connection, projection)).numbered(number)
+
+
+async def drop(pool: Pool, generation: Generation) -> None:
+    """Drop a generation unless it serves, with whoever builds it."""
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute(LOCK)
+        schema = await connection.fetchval(FORGET, generation.projection, generation.number)
+        if schema is not None:
+            await connection.execute(f'DROP SCHEMA "{schema}" CASCADE')
+            log.warning("generation_dropped", projection=generation.projection, schema=schema)
+
+
+async def drop_outdated(pool: Pool, projection: str) -> None:
+    """Drop what neither serves, nor is built, nor could be switched back to."""
+    found = await generations(pool, projection)
+    kept = {found.serving, found.building, found.previous}
+    for generation in found.all:
+        if generation not in kept:
+            await drop(pool, generation)
+
+
+async def show(connection: Connection, generation: Generation, position: int, sign: str) -> None:
+    """Let it serve, in the caller's transaction, which holds LOCK and both checkpoints' rows.
+
+    It is at `position`, of which those who wait are told; `sign` is `-` where that is a step back.
+    """
+    name = generation.projection
+    before = (await generations(connection, name)).serving
+    await connection.execute(CHANGE_ROLE, name, before.number, "retired")
+    await connection.execute(CHANGE_ROLE, name, generation.number, "serving")
+    await connection.execute(SHOW, name)
+    await connection.execute(TELL, PROGRESS_CHANNEL, f"{name}:{sign}{position}")
