@@ -32,6 +32,11 @@ PLANTED = [
     ("drivers", "services/ticker/moot/ticker/planted.py", "import nats.js"),
     ("drivers", "cli/moot/cli/planted.py", "from opentelemetry import trace"),
     ("faststream", "services/announcer/moot/announcer/planted.py", "import faststream"),
+    (
+        "rebuilds",
+        "services/projector/moot/projector/planted.py",
+        "import moot.runtime.reactor",
+    ),
     ("measured", "libs/runtime/moot/runtime/planted.py", "import bench"),
     (
         "plain",

@@ -7,6 +7,7 @@ from moot.contracts.operations import (
     AcceptHole,
     OperationCommand,
     PauseProjection,
+    RebuildKey,
     ResumeProjection,
     RetryDeadLetter,
     SkipDeadLetter,
@@ -70,6 +71,10 @@ class Operator:
                 reason="lost for good",
             )
         )
+
+    async def rebuilds(self, stream: StreamName) -> int:
+        key = stream.label
+        return await self._does(RebuildKey(by=ADMIN, projection=self._projection, key=key))
 
     async def _does(self, command: OperationCommand) -> int:
         command_id = CommandId(new_id())

@@ -101,11 +101,16 @@ class Operator:
             ) from error
 
 
-def operate(servers: Servers, work: Callable[[Operator], Coroutine[Any, Any, AnswerT]]) -> AnswerT:
+def operate(
+    servers: Servers,
+    work: Callable[[Operator], Coroutine[Any, Any, AnswerT]],
+    *,
+    connections: int = 2,
+) -> AnswerT:
     """Do `work` as an operator of these servers. Raises SurroundingsError when one is away."""
 
     async def run() -> AnswerT:
-        async with _connected(servers) as operator:
+        async with _connected(servers, connections) as operator:
             return await work(operator)
 
     try:
@@ -121,7 +126,7 @@ def operate(servers: Servers, work: Callable[[Operator], Coroutine[Any, Any, Ans
 
 
 @asynccontextmanager
-async def _connected(servers: Servers) -> AsyncGenerator[Operator]:
+async def _connected(servers: Servers, connections: int) -> AsyncGenerator[Operator]:
     settings = DatabaseSettings(nats_url=servers.nats_url, database_url=servers.database_url)
     nats = NatsConnection()
     try:
@@ -131,7 +136,7 @@ async def _connected(servers: Servers) -> AsyncGenerator[Operator]:
         except TimeoutError as error:
             where = without_password(servers.nats_url)
             raise SurroundingsError(f"NATS at {where} doesn't answer.") from error
-        async with await connect_pool(settings, name="cli", size=2) as pool:
+        async with await connect_pool(settings, name="cli", size=connections) as pool:
             yield Operator.of(JetStreamChronicle(nats), pool)
     finally:
         await nats.close()

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from moot.cli import reconcile, status
+from moot.cli import rebuilding, reconcile, status
 from moot.cli.options import DataFolder, JsonOutput
 from moot.cli.whereabouts import servers_of
 from moot.contracts.operations import PauseProjection, ResumeProjection
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from moot.cli.operating import Operator
 
 app = typer.Typer(no_args_is_help=True, help="What the Ops DB's tables are made by.")
+app.command("rebuild")(rebuilding.rebuild)
+app.command("promote")(rebuilding.promote)
+app.command("rollback")(rebuilding.rollback)
+app.command("generations")(rebuilding.generations)
 app.command("reconcile")(reconcile.reconcile)
 
 Name = Annotated[str, typer.Argument(metavar="PROJECTION", help="As `list` names it.")]

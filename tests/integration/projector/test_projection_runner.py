@@ -223,7 +223,9 @@ async def test_a_projection_that_raises_on_one_event_goes_on_with_the_rest(
             raise LookupError("no arguments, please")
         seen.extend(recorded.position for recorded in batch)
 
-    picky = Projection("picky_v1", frozenset({"topic"}), (), apply, key=lambda e: e.id)
+    picky = Projection(
+        "picky_v1", frozenset({"topic"}), (), apply, DEBATES.forget, key=lambda e: e.id
+    )
     last = await record(chronicle, everything())
     # It has no tables; what it sets aside has to be kept somewhere.
     somewhere = schema_of(DEBATES.name)

@@ -16,6 +16,7 @@ from moot.projector.plain import table_reading
 from moot.projector.projections import PROJECTIONS
 from moot.runtime import (
     checkpoint,
+    key_rebuild,
     loss,
     projection_operations,
     projection_scope,
@@ -40,6 +41,7 @@ STATEMENTS = (
     *loss.STATEMENTS,
     *table_reading.STATEMENTS,
     *projection_scope.STATEMENTS,
+    *key_rebuild.STATEMENTS,
     *generations.STATEMENTS,
     *dead_letters.STATEMENTS,
     *operating.STATEMENTS,

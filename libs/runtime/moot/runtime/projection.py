@@ -4,12 +4,16 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from moot.contracts.envelope import Recorded
-from moot.contracts.subjects import Category
+from moot.contracts.subjects import Category, StreamName
 from moot.runtime.chronicle import Stored
 from moot.runtime.database import Connection
 
 Apply = Callable[[Connection, Sequence[Recorded]], Awaitable[None]]
 """Writes the rows of a batch, in order, inside the caller's transaction; never commits."""
+
+
+Forget = Callable[[Connection, Sequence[StreamName]], Awaitable[None]]
+"""Deletes every row of some streams, inside the caller's transaction."""
 
 
 def stream_key(event: Stored) -> str:
@@ -29,6 +33,7 @@ class Projection:
     categories: frozenset[Category]
     tables: tuple[str, ...]
     apply: Apply
+    forget: Forget
     key: Callable[[Stored], str] = stream_key
 
     subjects: tuple[str, ...] = field(init=False, repr=False, compare=False)

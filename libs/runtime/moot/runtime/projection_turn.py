@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from datetime import timedelta
 
 import structlog
 
@@ -24,6 +25,7 @@ from moot.runtime.chronicle import Batch, Chronicle, Hole, Stored
 from moot.runtime.database import Connection, is_outage
 from moot.runtime.decoding import UndecodableEventError, decoded
 from moot.runtime.fetched import Fetched, parts, together, up_to
+from moot.runtime.key_rebuild import lived, made_anew
 from moot.runtime.projection import Projection
 from moot.runtime.projection_operations import (
     Operation,
@@ -50,6 +52,9 @@ MOST_EVENTS = FETCH * FETCHES_AHEAD
 RENEW_SECONDS = 0.6
 VERIFY_SECONDS = 10.0
 """What happens to the Chronicle behind the checkpoint is found out within this time."""
+
+KEY_TIMEOUT = timedelta(seconds=30)
+"""For all events of one stream, which has to be done in one transaction."""
 
 log = structlog.stdlib.get_logger()
 
@@ -263,9 +268,8 @@ class Turn:
             case ProjectionPaused():
                 pauses = not self._scope.builds and not await self._is_resumed(done.position)
                 await self._commit([Item(stored, None)], head, pauses=pauses)
-            case KeyRebuilt():
-                # Here the rows of its key are to be made anew, in this transaction.
-                await self._commit([Item(stored, None)], head)
+            case KeyRebuilt() as event:
+                await self._rebuild(stored, event.key, head)
             case HoleAccepted() as event:
                 self._accepted.add(Hole(event.after, event.before))
                 await self._commit([Item(stored, None)], head)
@@ -302,6 +306,25 @@ class Turn:
             if failed:
                 await self._commit(items, head)
                 return
+
+    async def _rebuild(self, asked_by: Stored, key: str, head: int) -> None:
+        """Make the rows of a key anew; if they can't be, leave them, and set aside who asked."""
+        before, skipped = asked_by.position, self._aside.skipped
+        found = await lived(self._projection, self._chronicle, key, before, skipped)
+        if found is None or self._scope.builds:
+            await self._commit([Item(asked_by, None)], head)
+            return
+        try:
+            scope = replace(self._scope, transaction_timeout=KEY_TIMEOUT)
+            async with scope.transaction(self._connection):
+                moved = await self._advance([Item(asked_by, None)], head)
+                await made_anew(self._projection, self._connection, found)
+        except Exception as error:
+            if is_outage(error) or isinstance(error, OwnershipLostError):
+                raise
+            await self._commit([Item(asked_by, error)], head)
+        else:
+            self._moved(moved, head)
 
     async def _waiting(self, letter: tuple[str, int]) -> Waiting:
         """Read from the Chronicle what is set aside under a key and position."""

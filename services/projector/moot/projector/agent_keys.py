@@ -5,6 +5,7 @@ from datetime import datetime
 
 from moot.contracts.access import AgentKeyIssued, AgentKeyRevoked
 from moot.contracts.envelope import Recorded
+from moot.contracts.subjects import StreamName
 from moot.projector.rows import Row, write
 from moot.runtime.database import Connection
 from moot.runtime.projection import Projection
@@ -31,7 +32,9 @@ FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::bigint[])
 WHERE k.agent_id = r.agent_id AND k.key_id = r.key_id AND k.position < r.position
 """
 
-STATEMENTS = (ISSUE, REVOKE)
+FORGET = "DELETE FROM agent_keys WHERE agent_id = ANY ($1::text[])"
+
+STATEMENTS = (ISSUE, REVOKE, FORGET)
 
 
 async def apply(connection: Connection, batch: Sequence[Recorded]) -> None:
@@ -51,6 +54,10 @@ async def apply(connection: Connection, batch: Sequence[Recorded]) -> None:
     await write(connection, REVOKE, list(revoked.values()))
 
 
+async def forget(connection: Connection, streams: Sequence[StreamName]) -> None:
+    await connection.execute(FORGET, [stream.id for stream in streams])
+
+
 def _issued(
     agent_id: str, event: AgentKeyIssued, revoked_at: datetime | None, position: int
 ) -> Row:
@@ -58,4 +65,4 @@ def _issued(
     return (agent_id, *key, expires_at, revoked_at, event.issued_at, position)
 
 
-AGENT_KEYS = Projection("agent_keys_v1", frozenset({"access"}), ("agent_keys",), apply)
+AGENT_KEYS = Projection("agent_keys_v1", frozenset({"access"}), ("agent_keys",), apply, forget)

@@ -18,6 +18,7 @@ from moot.contracts.deliveries import (
     DeliveryRetried,
 )
 from moot.contracts.envelope import Recorded
+from moot.contracts.subjects import StreamName
 from moot.projector.rows import Row, write
 from moot.runtime.database import Connection
 from moot.runtime.projection import Projection
@@ -64,7 +65,9 @@ FROM unnest(
 WHERE a.queue_id = c.queue_id AND a.event_id = c.event_id AND a.position < c.position
 """
 
-STATEMENTS = (INSERT, UPDATE)
+FORGET = "DELETE FROM announcements WHERE queue_id = ANY ($1::uuid[])"
+
+STATEMENTS = (INSERT, UPDATE, FORGET)
 Settled = Literal["delivered", "failed"]
 
 
@@ -144,6 +147,10 @@ async def apply(connection: Connection, batch: Sequence[Recorded]) -> None:
     await write(connection, UPDATE, [change.row() for change in rest])
 
 
+async def forget(connection: Connection, streams: Sequence[StreamName]) -> None:
+    await connection.execute(FORGET, [stream.id for stream in streams])
+
+
 def _announced(event: DeliveryEvent) -> str:
     """Return the id of the event that is announced."""
     if isinstance(event, DeliveryRequested):
@@ -151,4 +158,6 @@ def _announced(event: DeliveryEvent) -> str:
     return event.event_id
 
 
-ANNOUNCEMENTS = Projection("announcements_v1", frozenset({"delivery"}), ("announcements",), apply)
+ANNOUNCEMENTS = Projection(
+    "announcements_v1", frozenset({"delivery"}), ("announcements",), apply, forget
+)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from moot.contracts.envelope import Recorded
+from moot.contracts.subjects import StreamName
 from moot.domain.deadlines import MOVING, Timetable, evolve, from_json, next_deadline, to_json
 from moot.projector.rows import Row, write
 from moot.runtime.database import Connection
@@ -30,7 +31,13 @@ SET
 WHERE d.position < excluded.position
 """
 
-STATEMENTS = (READ, UPSERT)
+FORGET = """
+DELETE FROM deadlines AS d
+USING unnest($1::text[], $2::text[]) AS f (category, stream_id)
+WHERE d.category = f.category AND d.stream_id = f.stream_id
+"""
+
+STATEMENTS = (READ, UPSERT, FORGET)
 Key = tuple[str, str]
 
 
@@ -60,6 +67,11 @@ async def apply(connection: Connection, batch: Sequence[Recorded]) -> None:
     await write(connection, UPSERT, rows)
 
 
+async def forget(connection: Connection, streams: Sequence[StreamName]) -> None:
+    categories, ids = [stream.category for stream in streams], [stream.id for stream in streams]
+    await connection.execute(FORGET, categories, ids)
+
+
 async def _read(connection: Connection, keys: set[Key]) -> dict[Key, Known]:
     categories, streams = [category for category, _ in keys], [stream for _, stream in keys]
     return {
@@ -86,4 +98,6 @@ def _row(key: Key, known: Known) -> Row:
     )
 
 
-DEADLINES = Projection("deadlines_v1", frozenset({"topic", "delivery"}), ("deadlines",), apply)
+DEADLINES = Projection(
+    "deadlines_v1", frozenset({"topic", "delivery"}), ("deadlines",), apply, forget
+)

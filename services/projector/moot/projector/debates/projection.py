@@ -5,13 +5,25 @@ from typing import cast, get_args
 
 from moot.contracts.catalogue import Event
 from moot.contracts.envelope import Recorded
+from moot.contracts.subjects import StreamName
 from moot.contracts.topic_events import TopicEvent
 from moot.projector.debates import camps, signups, topics, transcript
 from moot.runtime.database import Connection
 from moot.runtime.projection import Projection
 
 TABLES = ("topics", "signups", "camps", "rounds", "arguments", "verdicts", "draws")
+FORGET = """
+WITH t AS (DELETE FROM topics WHERE topic_id = ANY ($1::uuid[])),
+    s AS (DELETE FROM signups WHERE topic_id = ANY ($1::uuid[])),
+    c AS (DELETE FROM camps WHERE topic_id = ANY ($1::uuid[])),
+    r AS (DELETE FROM rounds WHERE topic_id = ANY ($1::uuid[])),
+    a AS (DELETE FROM arguments WHERE topic_id = ANY ($1::uuid[])),
+    v AS (DELETE FROM verdicts WHERE topic_id = ANY ($1::uuid[]))
+DELETE FROM draws WHERE topic_id = ANY ($1::uuid[])
+"""
+
 STATEMENTS = (
+    FORGET,
     *topics.STATEMENTS,
     *signups.STATEMENTS,
     *camps.STATEMENTS,
@@ -30,4 +42,8 @@ async def apply(connection: Connection, batch: Sequence[Recorded]) -> None:
     await transcript.project(connection, events)
 
 
-DEBATES = Projection("debates_v1", frozenset({"topic"}), TABLES, apply)
+async def forget(connection: Connection, streams: Sequence[StreamName]) -> None:
+    await connection.execute(FORGET, [stream.id for stream in streams])
+
+
+DEBATES = Projection("debates_v1", frozenset({"topic"}), TABLES, apply, forget)
