@@ -22,7 +22,8 @@ OF_TOPIC = ("", "/arguments", "/signups", "/export", "/export?format=markdown")
 
 # As the projection writes it when an event fails in SQL, which none of today's does.
 PARK = """
-INSERT INTO dead_letters (projection, position, key, event_id, subject, reason, stored_at)
+INSERT INTO ops_debates_v1_1.dead_letters
+    (projection, position, key, event_id, subject, reason, stored_at)
 VALUES ('debates_v1', $1, 'topic/' || $2::text, '', '', 'for a test', now())
 """
 
