@@ -124,3 +124,16 @@ async def test_what_is_not_there_is_said(parked: Set, tmp_path: Path) -> None:
         moot, "dead-letters", "list", "--data", str(tmp_path), given={}
     )
     assert nowhere.code == 2
+
+
+async def test_an_operator_rebuilds_and_rolls_back(parked: Set) -> None:
+    rebuilt = await parked.run("projections", "rebuild", "debates_v1", "--reason", "to see")
+    assert (rebuilt.code, rebuilt.said) == (0, "Generation 2 of debates_v1 serves.\n"), rebuilt
+    back = await parked.run("projections", "rollback", "debates_v1")
+    assert (back.code, back.said) == (0, "Generation 1 of debates_v1 serves again.\n"), back
+    listed = await parked.json("projections", "generations", "debates_v1")
+    assert [(one["generation"], one["role"]) for one in listed] == [(1, "serving"), (2, "retired")]
+    mended = await parked.run("projections", "rebuild", "debates_v1", "--topic", GOOD.id)
+    assert (mended.code, GOOD.label in mended.said) == (0, True), mended
+    nothing = await parked.run("projections", "promote", "debates_v1")
+    assert (nothing.code, "rebuild it first" in nothing.errors) == (1, True), nothing

@@ -201,7 +201,7 @@ def _telling(*, as_json: bool) -> "Generator[Callable[[Built], None]]":
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("", doing="building", rate="?", total=None)
+        task = bar.add_task("", doing="building", rate="?", total=0)
 
         def show(at: "Built") -> None:
             rate = "?" if at.events_per_second is None else f"{at.events_per_second:.0f}"
