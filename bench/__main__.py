@@ -9,7 +9,17 @@ from pathlib import Path
 import structlog
 import uvloop
 
-from bench import catch_up, commands, deadlines, failover, freshness, memory, report, start
+from bench import (
+    catch_up,
+    commands,
+    deadlines,
+    failover,
+    freshness,
+    memory,
+    report,
+    start,
+    waiting,
+)
 from bench.figures import Result
 from bench.servers import Servers, running_servers
 from moot.runtime.lifecycle import collect_rarely
@@ -18,6 +28,7 @@ ON_SERVERS: dict[str, Callable[[Servers], Awaitable[Result]]] = {
     "catch_up": catch_up.run,
     "freshness": freshness.run,
     "deadlines": deadlines.run,
+    "waiting": waiting.run,
     "failover": failover.run,
 }
 IN_FOLDER: dict[str, Callable[[Path], Awaitable[Result]]] = {

@@ -101,6 +101,7 @@ class Firing:
 
     async def run(self) -> None:
         """Fire, for ever."""
+        self._looked_at = time.monotonic()
         try:
             while True:
                 self._wake.clear()

@@ -13,7 +13,7 @@ from moot.runtime.database import Pool
 from moot.ticker.packed import Packed, pack_row
 
 PROJECTION = "deadlines_v1"
-ROWS_AT_ONCE: Final = 10_000
+ROWS_AT_ONCE: Final = 5000
 
 CHECKPOINT = """
 SELECT position, stream_created_at, last_event_digest FROM ops.projector_checkpoint
