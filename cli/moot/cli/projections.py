@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from moot.cli import rebuilding, reconcile, status
+from moot.cli import rebuilding, reconcile, status, verify
 from moot.cli.options import DataFolder, JsonOutput
 from moot.cli.whereabouts import servers_of
 from moot.contracts.operations import PauseProjection, ResumeProjection
@@ -19,6 +19,7 @@ app.command("promote")(rebuilding.promote)
 app.command("rollback")(rebuilding.rollback)
 app.command("generations")(rebuilding.generations)
 app.command("reconcile")(reconcile.reconcile)
+app.command("verify")(verify.verify)
 
 Name = Annotated[str, typer.Argument(metavar="PROJECTION", help="As `list` names it.")]
 Reason = Annotated[str, typer.Option(help="Why; it is recorded.")]

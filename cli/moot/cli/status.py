@@ -32,6 +32,7 @@ def status(data: DataFolder = Path(".moot"), as_json: JsonOutput = False) -> Non
         return
     table = Table("projection", "position", "head", "behind", "for", "events/s", "state", "owner")
     table.add_column("set aside")
+    table.add_column("verified")
     table.add_column("error")
     for of in found:
         numbers = (of.position, of.head, of.behind, f"{of.waited.total_seconds():.1f} s")
@@ -43,6 +44,7 @@ def status(data: DataFolder = Path(".moot"), as_json: JsonOutput = False) -> Non
             of.state,
             of.owner or "",
             str(of.parked),
+            _verified(of),
             of.error or "",
         )
     console.print(table)
@@ -54,6 +56,14 @@ async def _look(operator: "Operator") -> "list[Standing]":
     before = await standings(operator.pool, operator.chronicle)
     await asyncio.sleep(BETWEEN_LOOKS.total_seconds())
     return await standings(operator.pool, operator.chronicle, before)
+
+
+def _verified(of: "Standing") -> str:
+    if of.verified_at is None:
+        return "not yet"
+    if of.differences:
+        return f"{of.differences} rows differ"
+    return f"{(of.looked_at - of.verified_at).total_seconds():.0f} s ago"
 
 
 def _shown(of: "Standing") -> dict[str, Any]:
@@ -68,5 +78,7 @@ def _shown(of: "Standing") -> dict[str, Any]:
         "owner": of.owner,
         "error": of.error,
         "dead_letters": of.parked,
+        "verified_at": None if of.verified_at is None else in_utc(of.verified_at),
+        "differences": of.differences,
         "updated_at": in_utc(of.updated_at),
     }

@@ -15,6 +15,8 @@ OWNED = Gauge("moot_projection_owned", "1 where this replica owns it", ["project
 EVENTS = Counter("moot_projection_events", "Events applied or passed over", ["projection"])
 DEAD_LETTERS = Counter("moot_projection_dead_letters", "Events set aside", ["projection"])
 PARKED = Gauge("moot_projection_parked", "Events set aside that wait now", ["projection"])
+DIFFERENCES = Gauge("moot_projection_differences", "Rows known to be wrong", ["projection"])
+VERIFIED_AT = Gauge("moot_projection_verified_at", "When rows were last verified", ["projection"])
 FAILURES = Counter("moot_projection_failures", "Turns that an outage ended", ["projection"])
 BATCH_SECONDS = Histogram("moot_projection_batch_seconds", "Time of one commit", ["projection"])
 

@@ -11,7 +11,14 @@ import structlog
 from moot.runtime.chronicle import Chronicle, ChronicleUnavailableError
 from moot.runtime.clock import utc_now
 from moot.runtime.database import Pool, is_outage
-from moot.runtime.projection_progress import BEHIND, HEAD, PARKED, POSITION
+from moot.runtime.projection_progress import (
+    BEHIND,
+    DIFFERENCES,
+    HEAD,
+    PARKED,
+    POSITION,
+    VERIFIED_AT,
+)
 from moot.runtime.readiness import Readiness
 
 LOOK_SECONDS = 1.0
@@ -21,15 +28,18 @@ STANDS_STILL_SECONDS = 5.0
 LOOK = """
 SELECT
     projection,
-    position,
+    c.position,
     events_applied,
     state,
     CASE WHEN lease_until > clock_timestamp() THEN owner END AS owner,
     error,
     updated_at,
     clock_timestamp() AS looked_at,
-    (SELECT count(*) FROM dead_letters AS d WHERE d.projection = c.projection) AS parked
+    (SELECT count(*) FROM dead_letters AS d WHERE d.projection = c.projection) AS parked,
+    v.verified_at,
+    coalesce(jsonb_array_length(v.differences), 0) AS differences
 FROM projector_checkpoint AS c
+LEFT JOIN projection_verification AS v USING (projection)
 ORDER BY projection
 """
 
@@ -44,7 +54,8 @@ class Standing:
 
     `owner` is the replica that keeps it going, None when none does; `parked` counts its dead
     letters; `waited` is how long the oldest event that it hasn't applied has been stored;
-    `rate`, in events a second, is measured between two looks, None after one.
+    `rate`, in events a second, is measured between two looks, None after one; `differences` counts
+    the rows that verifying, last at `verified_at`, found to be otherwise than the Chronicle says.
     """
 
     projection: str
@@ -56,6 +67,8 @@ class Standing:
     owner: str | None
     error: str | None
     parked: int
+    verified_at: datetime | None
+    differences: int
     events_applied: int
     updated_at: datetime
     looked_at: datetime
@@ -89,6 +102,8 @@ async def standings(
             owner=row["owner"],
             error=row["error"],
             parked=row["parked"],
+            verified_at=row["verified_at"],
+            differences=row["differences"],
             events_applied=row["events_applied"],
             updated_at=row["updated_at"],
             looked_at=row["looked_at"],
@@ -160,8 +175,13 @@ class StandingWatch:
             HEAD.labels(each.projection).set(each.head)
             BEHIND.labels(each.projection).set(each.waited.total_seconds())
             PARKED.labels(each.projection).set(each.parked)
+            DIFFERENCES.labels(each.projection).set(each.differences)
+            if each.verified_at is not None:
+                VERIFIED_AT.labels(each.projection).set(each.verified_at.timestamp())
         paused = [f"{p.projection} at {p.position}" for p in found if p.state == "paused"]
         self._readiness.note("paused", ", ".join(paused) or None)
+        differ = [f"{p.projection}: {p.differences} rows" for p in found if p.differences]
+        self._readiness.note("differences", ", ".join(differ) or None)
 
     def _seen_now(self, found: Standing, now: float) -> _Seen:
         before = self._seen.get(found.projection)

@@ -1,7 +1,9 @@
 """Wires the projector: the Chronicle → a runner for each projection → the Ops DB."""
 
 from collections.abc import Sequence
+from random import SystemRandom
 
+from moot.projector.background_verification import BackgroundVerification
 from moot.projector.projections import PROJECTIONS
 from moot.projector.settings import ProjectorSettings
 from moot.runtime.chronicle import Chronicle
@@ -15,8 +17,8 @@ from moot.runtime.shared_following import SharedFollowing
 
 TABLES = ("projector_checkpoint", "dead_letters", *(t for p in PROJECTIONS for t in p.tables))
 
-SPARE_CONNECTIONS = 3
-"""For readiness and for watching, beside the one that each projection's owner keeps."""
+SPARE_CONNECTIONS = 4
+"""For readiness, watching and verifying, beside the one that each projection's owner keeps."""
 
 
 async def build(settings: ProjectorSettings, host: Host) -> Service:
@@ -42,7 +44,15 @@ async def build(settings: ProjectorSettings, host: Host) -> Service:
         host.readiness.add(runner.projection.name, runner.readiness)
     watch = StandingWatch(pool, chronicle, host.readiness)
     host.readiness.add("progress", watch.readiness)
-    return Service(jobs={**{r.projection.name: r.run for r in runners}, "progress": watch.run})
+    verification = BackgroundVerification(
+        pool,
+        chronicle,
+        settings.replica,
+        settings.projection_verify_interval,
+        SystemRandom(),
+    )
+    jobs = {"progress": watch.run, "verification": verification.run}
+    return Service(jobs={**{r.projection.name: r.run for r in runners}, **jobs})
 
 
 def make_runners(chronicle: Chronicle, pool: Pool, replica_name: str) -> Sequence[ProjectionRunner]:

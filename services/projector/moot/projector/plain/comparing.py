@@ -1,5 +1,6 @@
 """The tables of a projection compared with the plain fold, row by row."""
 
+import asyncio
 from collections.abc import Collection, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
@@ -21,12 +22,14 @@ from moot.projector.plain.chronicle_fold import (
 )
 from moot.projector.plain.comparison import Comparison, differing
 from moot.projector.plain.projections import PLAIN
-from moot.projector.plain.stream_fold import PlainProjection, StreamFold, fold_stream
+from moot.projector.plain.stream_fold import PlainProjection, StreamFold
 from moot.projector.plain.table import Row, row_hash, stream_of
 from moot.runtime.chronicle import Chronicle, Stored
 from moot.runtime.database import Connection
 from moot.runtime.decoding import UndecodableEventError, decoded
 from moot.runtime.projection_operations import operations, skipped_by
+
+EVENTS_AT_ONCE = 200
 
 MOST_BUCKETS = 64
 """In how many of the differing buckets each row is looked at: a bound on what is kept."""
@@ -107,7 +110,7 @@ async def _of_streams(
     expected: list[Row] = []
     for stream in streams:
         stored = await _read(chronicle, stream, until)
-        expected += fold_stream(plain, stream, _effective(stored, aside))
+        expected += await _rows_of(plain, stream, stored, aside)
     found = await table_reading.rows_of(connection, plain, streams)
     return Comparison(
         projection=plain.name,
@@ -192,7 +195,20 @@ async def _fold_apart(
     stored = await _read(chronicle, stream, until)
     bucket = bucket_of(stream)
     sums.add(bucket, as_counted(plain, _readable(stored)), -1)
-    sums.add(bucket, fold_stream(plain, stream, _effective(stored, aside)))
+    sums.add(bucket, await _rows_of(plain, stream, stored, aside))
+
+
+async def _rows_of(
+    plain: PlainProjection, stream: StreamName, stored: Sequence[Stored], aside: _Aside
+) -> list[Row]:
+    """Fold one stream, which may be long: others in this process have their turn meanwhile."""
+    fold = plain.fold(stream)
+    settled: list[Row] = []
+    for start in range(0, len(stored), EVENTS_AT_ONCE):
+        for recorded in _effective(stored[start : start + EVENTS_AT_ONCE], aside):
+            settled += fold.add(recorded)
+        await asyncio.sleep(0)
+    return [*settled, *fold.rows()]
 
 
 async def _read(chronicle: Chronicle, stream: StreamName, until: int) -> list[Stored]:

@@ -41,12 +41,3 @@ class PlainProjection:
     fold: Callable[[StreamName], StreamFold]
     begins: frozenset[type[Event]]
     changes: frozenset[type[Event]] = frozenset()
-
-
-def fold_stream(
-    plain: PlainProjection, stream: StreamName, events: Sequence[Recorded]
-) -> list[Row]:
-    """Return all rows of one stream."""
-    fold = plain.fold(stream)
-    settled = [row for recorded in events for row in fold.add(recorded)]
-    return [*settled, *fold.rows()]
