@@ -60,6 +60,12 @@ types: $(READY) ## pyright, strict
 test: $(READY) ## All tests that need no container engine; ARGS="-k allocate" narrows them
 	@$(BIN)/pytest $(ARGS)
 
+.PHONY: nodejs
+nodejs: ## What the tests in other people's language need: Node.js has to be there
+	@if command -v npm >/dev/null; then \
+	  cd tests/nodejs && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error; \
+	else echo "make: there is no npm, so tests that need Node.js will be skipped" >&2; fi
+
 .PHONY: test-hard
 test-hard: $(READY) ## The long tests, at full size
 	@$(BIN)/pytest -m hard -o timeout=3600 $(ARGS)

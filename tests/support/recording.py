@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from moot.contracts.access import AgentKeyIssued, AgentKeyRevoked
+from moot.contracts.artifact_examples import ARTIFACT_EVENTS, ARTIFACT_ID, POSTURE_EVENTS
 from moot.contracts.catalogue import Event
 from moot.contracts.debates import ADMIN
 from moot.contracts.deliveries import (
@@ -23,6 +24,13 @@ from moot.contracts.delivery_examples import WEBHOOK_EVENTS
 from moot.contracts.envelope import Cause, Envelope
 from moot.contracts.examples import OPERATION_EVENTS
 from moot.contracts.ids import CommandId, EventId, KeyId, Position, TopicId, WebhookId, derived_id
+from moot.contracts.publishing import (
+    Grant,
+    PublisherName,
+    PublishingKeyIssued,
+    PublishingKeyRevoked,
+    publisher_stream_id,
+)
 from moot.contracts.subjects import StreamName
 from moot.contracts.topic_commands import (
     AmendTopic,
@@ -134,6 +142,11 @@ def everything() -> list[Written]:
     streams[StreamName("delivery", WEBHOOKS)] = WEBHOOK_EVENTS
     streams[StreamName("access", "ann")] = keys("ann")
     streams[StreamName("access", "bob")] = keys("bob")[:2]
+    streams[StreamName("access", publisher_stream_id(PublisherName("collector")))] = (
+        publishing_keys()
+    )
+    streams[StreamName("artifact", ARTIFACT_ID)] = ARTIFACT_EVENTS
+    streams[StreamName("posture", ARTIFACT_ID)] = POSTURE_EVENTS
     streams[StreamName("operation", "another_v1")] = OPERATION_EVENTS
     return interleaved(streams)
 
@@ -306,3 +319,29 @@ def _issued(key_id: KeyId, *, replaces: KeyId | None) -> AgentKeyIssued:
         issued_by=ADMIN.auth_id,
         issued_at=NOON,
     )
+
+
+def publishing_keys() -> list[Event]:
+    """A publisher's key that was replaced with another grant, and the new one revoked."""
+    name = PublisherName("collector")
+    first, second = KeyId("collector1"), KeyId("collector2")
+    issued = PublishingKeyIssued(
+        publisher=name,
+        grant=Grant(categories=("artifact", "posture")),
+        key_id=first,
+        key_hash="ab" * 32,
+        replaces=None,
+        expires_at=NOON + timedelta(days=1),
+        issued_by=ADMIN.auth_id,
+        issued_at=NOON,
+    )
+    narrower = Grant(categories=("posture",), types=("moot.posture.deployment_observed.v1",))
+    replaced = issued.model_copy(update={"key_id": second, "replaces": first, "grant": narrower})
+    revoked = PublishingKeyRevoked(
+        publisher=name,
+        key_id=second,
+        reason="lost",
+        revoked_by=ADMIN.auth_id,
+        revoked_at=NOON + 2 * MINUTE,
+    )
+    return [issued, replaced, revoked]

@@ -4,20 +4,45 @@ from collections.abc import Callable
 from typing import Any, get_args
 
 from moot.contracts.access import AccessCommand, AccessEvent
+from moot.contracts.artifacts import ArtifactEvent, PostureEvent
 from moot.contracts.deliveries import DeliveryCommand, DeliveryEvent
 from moot.contracts.operations import OperationCommand, OperationEvent
+from moot.contracts.publishing import PublishingCommand, PublishingEvent
 from moot.contracts.subjects import Category
 from moot.contracts.topic_commands import TopicCommand
 from moot.contracts.topic_events import TopicEvent
 from moot.contracts.webhooks import WebhookCommand, WebhookEvent
 
-Event = TopicEvent | DeliveryEvent | WebhookEvent | AccessEvent | OperationEvent
-Command = TopicCommand | DeliveryCommand | WebhookCommand | AccessCommand | OperationCommand
+
+def _members(union: Any) -> tuple[type[Any], ...]:  # noqa: ANN401 an annotated union
+    return get_args(get_args(union)[0])
+
+
+Event = (
+    TopicEvent
+    | DeliveryEvent
+    | WebhookEvent
+    | AccessEvent
+    | PublishingEvent
+    | ArtifactEvent
+    | PostureEvent
+    | OperationEvent
+)
+Command = (
+    TopicCommand
+    | DeliveryCommand
+    | WebhookCommand
+    | AccessCommand
+    | PublishingCommand
+    | OperationCommand
+)
 
 EVENTS_BY_CATEGORY: dict[Category, tuple[type[Event], ...]] = {
     "topic": get_args(TopicEvent),
+    "artifact": (ArtifactEvent,),
+    "posture": (PostureEvent,),
     "delivery": (*get_args(DeliveryEvent), *get_args(WebhookEvent)),
-    "access": get_args(AccessEvent),
+    "access": (*get_args(AccessEvent), *get_args(PublishingEvent)),
     "operation": get_args(OperationEvent),
 }
 
@@ -25,10 +50,24 @@ EVENTS: dict[str, type[Event]] = {
     event.type: event for events in EVENTS_BY_CATEGORY.values() for event in events
 }
 
+CATEGORY_OF: dict[str, Category] = {
+    event.type: category for category, events in EVENTS_BY_CATEGORY.items() for event in events
+}
+
+INGESTIBLE: frozenset[str] = frozenset({ArtifactEvent.type, PostureEvent.type})
+"""What other systems may append. Never a type that a decider of ours decides."""
+
+COMMANDS_BY_CATEGORY: dict[Category, tuple[type[Command], ...]] = {
+    "topic": _members(TopicCommand),
+    "delivery": (*_members(DeliveryCommand), *_members(WebhookCommand)),
+    "access": (*_members(AccessCommand), *_members(PublishingCommand)),
+    "operation": _members(OperationCommand),
+}
+
 COMMANDS: dict[str, type[Command]] = {
     command.model_fields["name"].default: command
-    for union in (TopicCommand, DeliveryCommand, WebhookCommand, AccessCommand, OperationCommand)
-    for command in get_args(get_args(union)[0])
+    for commands in COMMANDS_BY_CATEGORY.values()
+    for command in commands
 }
 
 Upcaster = Callable[[dict[str, Any]], dict[str, Any]]

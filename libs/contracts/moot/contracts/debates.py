@@ -117,7 +117,7 @@ class TopicTerms(Frozen):
     announce_to: AnnounceTarget | None = None
 
 
-CallerKind = Literal["anonymous", "agent", "person", "admin", "service"]
+CallerKind = Literal["anonymous", "agent", "person", "publisher", "admin", "service"]
 
 
 class Caller(Frozen):

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final, Generic, NamedTuple, Self, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json, to_json, to_jsonable_python
 
 from moot.contracts.catalogue import EVENTS, Event, decode_event
 from moot.contracts.ids import CommandId, EventId, Position
@@ -33,6 +33,8 @@ class Cause(NamedTuple):
     causation_id: str
     """The id of the event that a reactor answered, else the command's id."""
     traceparent: str | None = None
+    source_id: str | None = None
+    """The id that another system gave it, which published it."""
 
 
 class Envelope(NamedTuple):
@@ -47,6 +49,13 @@ class Envelope(NamedTuple):
     cause: Cause
 
     def to_bytes(self) -> bytes:
+        return to_json(self._document())
+
+    def document(self) -> dict[str, Any]:
+        """Return what `to_bytes` writes, as Python has it."""
+        return to_jsonable_python(self._document())
+
+    def _document(self) -> dict[str, Any]:
         cause = self.cause
         document: dict[str, Any] = {
             "specversion": "1.0",
@@ -66,7 +75,9 @@ class Envelope(NamedTuple):
         }
         if cause.traceparent is not None:
             document["traceparent"] = cause.traceparent
-        return to_json(document)
+        if cause.source_id is not None:
+            document["sourceid"] = cause.source_id
+        return document
 
     @classmethod
     def from_bytes(cls, stream: StreamName, body: bytes) -> Self:
@@ -115,6 +126,7 @@ class _Document(Generic[_EventT]):
     commandhash: str
     authid: str
     traceparent: str | None = None
+    sourceid: str | None = None
 
     def cause(self) -> Cause:
         return Cause(
@@ -124,6 +136,7 @@ class _Document(Generic[_EventT]):
             self.correlationid,
             self.causationid,
             self.traceparent,
+            self.sourceid,
         )
 
 
@@ -174,6 +187,7 @@ def _cause(document: dict[str, Any]) -> Cause:
         correlation_id=document["correlationid"],
         causation_id=document["causationid"],
         traceparent=document.get("traceparent"),
+        source_id=document.get("sourceid"),
     )
 
 

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from moot.contracts.access import AgentKeyIssued, AgentKeyRevoked, IssueAgentKey, RevokeAgentKey
+from moot.contracts.artifact_examples import ARTIFACT_EVENTS, ARTIFACT_ID, POSTURE_EVENTS
 from moot.contracts.catalogue import Command, Event
 from moot.contracts.debates import (
     ADMIN,
@@ -44,6 +45,14 @@ from moot.contracts.operations import (
     ResumeProjection,
     RetryDeadLetter,
     SkipDeadLetter,
+)
+from moot.contracts.publishing import (
+    Grant,
+    IssuePublishingKey,
+    PublisherName,
+    PublishingKeyIssued,
+    PublishingKeyRevoked,
+    RevokePublishingKey,
 )
 from moot.contracts.subjects import Category, StreamName
 from moot.contracts.topic_commands import (
@@ -88,6 +97,8 @@ from moot.contracts.topic_events import (
 
 _ANN, _BOB, _CYD = AgentId("ann"), AgentId("bob"), AgentId("cyd")
 _PROJECTION = "debates_v1"
+_PUBLISHER = PublisherName("collector")
+_GRANT = Grant(categories=("artifact", "posture"))
 _CREATOR = Caller.agent("ann")
 _TICKER = Caller.service("ticker")
 _ALLOCATOR = Caller.service("allocator")
@@ -193,6 +204,23 @@ ACCESS_EVENTS: tuple[Event, ...] = (
         revoked_by="admin:key",
         revoked_at=NOON,
     ),
+    PublishingKeyIssued(
+        publisher=_PUBLISHER,
+        grant=_GRANT,
+        key_id=KeyId("0197a3c46f0a7d3e8b5c2f1e9d8c7b6b"),
+        key_hash="55" * 32,
+        replaces=None,
+        expires_at=None,
+        issued_by="admin:key",
+        issued_at=NOON,
+    ),
+    PublishingKeyRevoked(
+        publisher=_PUBLISHER,
+        key_id=KeyId("0197a3c46f0a7d3e8b5c2f1e9d8c7b6b"),
+        reason="lost",
+        revoked_by="admin:key",
+        revoked_at=NOON,
+    ),
 )
 
 OPERATION_EVENTS: tuple[Event, ...] = (
@@ -242,6 +270,8 @@ OPERATION_EVENTS: tuple[Event, ...] = (
 
 EVENTS: dict[Category, tuple[Event, ...]] = {
     "topic": TOPIC_EVENTS,
+    "artifact": ARTIFACT_EVENTS,
+    "posture": POSTURE_EVENTS,
     "delivery": (*DELIVERY_EVENTS, *WEBHOOK_EVENTS),
     "access": ACCESS_EVENTS,
     "operation": OPERATION_EVENTS,
@@ -280,6 +310,14 @@ COMMANDS: tuple[Command, ...] = (
     *DELIVERY_COMMANDS,
     IssueAgentKey(by=ADMIN, key_id=KeyId("0197a3c46f0a7d3e8b5c2f1e9d8c7b6b"), key_hash="55" * 32),
     RevokeAgentKey(by=ADMIN, reason="lost"),
+    IssuePublishingKey(
+        by=ADMIN,
+        publisher=_PUBLISHER,
+        grant=_GRANT,
+        key_id=KeyId("0197a3c46f0a7d3e8b5c2f1e9d8c7b6b"),
+        key_hash="55" * 32,
+    ),
+    RevokePublishingKey(by=ADMIN, publisher=_PUBLISHER, reason="lost"),
     PauseProjection(by=ADMIN, projection=_PROJECTION, reason="looking into it"),
     ResumeProjection(by=ADMIN, projection=_PROJECTION),
     RetryDeadLetter(
@@ -304,10 +342,17 @@ COMMANDS: tuple[Command, ...] = (
     ),
 )
 
+_STREAM_IDS: dict[Category, str] = {
+    "access": _BOB,
+    "operation": _PROJECTION,
+    "artifact": ARTIFACT_ID,
+    "posture": ARTIFACT_ID,
+}
+
 
 def in_envelope(category: Category, event: Event) -> Envelope:
     """Return `event` as the Chronicle would hold it, in a stream of its category."""
-    stream_id = {"access": _BOB, "operation": _PROJECTION}.get(category, TOPIC_ID)
+    stream_id = _STREAM_IDS.get(category, TOPIC_ID)
     return Envelope(
         id=EVENT_ID,
         stream=StreamName(category, stream_id),

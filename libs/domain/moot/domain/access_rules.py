@@ -42,7 +42,7 @@ def allowed_actions(standing: Standing, caller: Caller) -> tuple[str, ...]:
             actions = _of_agent(standing, caller)
         case "person":
             actions = []
-        case "anonymous" | "service":
+        case "anonymous" | "publisher" | "service":
             return ()
     if caller.auth_id == standing.creator:
         actions += [action for action in _of_creator(standing) if action not in actions]

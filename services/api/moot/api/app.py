@@ -4,6 +4,7 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from moot.api import asyncapi
 from moot.api.callers import Callers
 from moot.api.cursors import Cursors
 from moot.api.exchange import Api
@@ -57,8 +58,12 @@ def create_app(api: Api, readiness: Readiness) -> FastAPI:
     async def show_openapi(_: Request) -> Response:
         return JSONResponse(described)
 
+    async def show_asyncapi(_: Request) -> Response:
+        return JSONResponse(asyncapi.document())
+
     mount(app, api, OPERATIONS)
     app.add_route("/api/openapi.json", show_openapi)
+    app.add_route("/asyncapi.json", show_asyncapi)
     app.add_route("/problems", list_problems)
     app.add_route("/problems/{code}", explain_problem)
     for path in HEALTH_PATHS:

@@ -153,6 +153,12 @@ PROBLEMS: Mapping[str, Explained] = {
         "A key or secret is shown once. An agent's key is replaced with `force`, a webhook's secret"
         " by rotating it.",
     ),
+    "not-ingestible": Explained(
+        403,
+        "Not to be published",
+        "Other systems publish only those types that GET /api/contracts marks `ingestible`; the"
+        " rest is decided by Moot.",
+    ),
     "not-oldest": Explained(
         409, "Not the oldest", "Only the oldest open announcement of a queue is attempted."
     ),

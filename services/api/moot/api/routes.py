@@ -5,6 +5,7 @@ from moot.api import (
     allocation,
     announcements,
     arguments,
+    contracts,
     deadlines,
     export,
     me,
@@ -26,4 +27,5 @@ OPERATIONS = (
     *deadlines.OPERATIONS,
     *agent_keys.OPERATIONS,
     *me.OPERATIONS,
+    *contracts.OPERATIONS,
 )

@@ -1,0 +1,90 @@
+"""Publishers: other systems that may append events of theirs, and the key of each.
+
+Stream `chronicle.access.<publisher_stream_id(name)>`; only peppered hashes are ever stored.
+"""
+
+from typing import Annotated, ClassVar, Literal, NewType
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+from moot.contracts.debates import Caller
+from moot.contracts.ids import SAFE_TOKEN, KeyId, derived_id
+from moot.contracts.shape import Frozen, Moment, Text
+from moot.contracts.subjects import Category
+
+PublisherName = NewType("PublisherName", str)
+SafePublisherName = Annotated[PublisherName, StringConstraints(pattern=SAFE_TOKEN)]
+
+
+def _sorted(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(sorted(set(names)))
+
+
+Categories = Annotated[tuple[Category, ...], Field(min_length=1), AfterValidator(_sorted)]
+TypeNames = Annotated[tuple[Text, ...], Field(max_length=100), AfterValidator(_sorted)]
+
+
+def publisher_stream_id(name: PublisherName) -> str:
+    """Return the id of its stream: no agent's, whatever the publisher is called."""
+    return derived_id("publisher", name)
+
+
+class Grant(Frozen):
+    """What a publisher may append: events of these types in these categories."""
+
+    categories: Categories
+    types: TypeNames = ()
+    """None means all ingestible ones of the categories."""
+
+    def covers(self, category: Category, type_name: str) -> bool:
+        return category in self.categories and (not self.types or type_name in self.types)
+
+
+class PublishingKeyIssued(Frozen):
+    """Replaces the publisher's earlier key and grant, if it has one (`replaces`)."""
+
+    type: ClassVar[str] = "moot.access.publishing_key_issued.v1"
+    publisher: PublisherName
+    grant: Grant
+    key_id: KeyId
+    key_hash: str
+    """SHA-256 of pepper and secret, hex."""
+    replaces: KeyId | None
+    expires_at: Moment | None
+    issued_by: str
+    issued_at: Moment
+
+
+class PublishingKeyRevoked(Frozen):
+    type: ClassVar[str] = "moot.access.publishing_key_revoked.v1"
+    publisher: PublisherName
+    key_id: KeyId
+    reason: Text
+    revoked_by: str
+    revoked_at: Moment
+
+
+PublishingEvent = PublishingKeyIssued | PublishingKeyRevoked
+
+
+class IssuePublishingKey(Frozen):
+    """Refused (`already-issued`) if the publisher has a key, unless `force`."""
+
+    name: Literal["issue_publishing_key"] = "issue_publishing_key"
+    by: Caller
+    publisher: SafePublisherName
+    grant: Grant
+    key_id: KeyId
+    key_hash: str
+    expires_at: Moment | None = None
+    force: bool = False
+
+
+class RevokePublishingKey(Frozen):
+    name: Literal["revoke_publishing_key"] = "revoke_publishing_key"
+    by: Caller
+    publisher: SafePublisherName
+    reason: Text
+
+
+PublishingCommand = Annotated[IssuePublishingKey | RevokePublishingKey, Field(discriminator="name")]

@@ -1,0 +1,111 @@
+"""`GET /api/contracts`: the catalogue, for whoever reads events or publishes their own."""
+
+from functools import cache
+from hashlib import sha256
+from typing import Any
+
+from starlette.responses import Response
+
+from moot.api.exchange import JSON, Api, Asked, ETag, names
+from moot.api.operations import Operation
+from moot.contracts import examples
+from moot.contracts.catalogue import COMMANDS_BY_CATEGORY, EVENTS_BY_CATEGORY, INGESTIBLE
+from moot.contracts.envelope_schema import ENVELOPE_SCHEMA
+from moot.contracts.subjects import Category, StreamName
+from moot.contracts.views import View
+
+ADDRESS = "/api/contracts"
+
+
+class EventContractView(View):
+    """`data_schema` is the JSON Schema of the document's `data`, of which `example` is one."""
+
+    type: str
+    category: Category
+    subject: str
+    """The CloudEvents `subject` of such events."""
+    nats_subject: str
+    ingestible: bool
+    """Whether other systems may publish it: see `POST /api/events`."""
+    data_schema: dict[str, Any]
+    example: dict[str, Any]
+
+
+class CommandContractView(View):
+    name: str
+    category: Category
+    data_schema: dict[str, Any]
+    example: dict[str, Any]
+
+
+class ContractsView(View):
+    envelope: dict[str, Any]
+    """The JSON Schema of the document that every event is stored as."""
+    events: tuple[EventContractView, ...]
+    commands: tuple[CommandContractView, ...]
+
+
+async def list_contracts(_: Api, asked: Asked) -> Response:
+    body, etag = _answer()
+    if names(asked.request.headers.get("if-none-match"), etag):
+        response = Response(status_code=304)
+    else:
+        response = Response(body, media_type=JSON)
+    response.headers["ETag"] = etag
+    return response
+
+
+@cache
+def contracts() -> ContractsView:
+    return ContractsView(envelope=ENVELOPE_SCHEMA, events=_events(), commands=_commands())
+
+
+@cache
+def _answer() -> tuple[bytes, ETag]:
+    body = contracts().model_dump_json().encode()
+    return body, ETag(f'"{sha256(body).hexdigest()[:32]}"')
+
+
+def _events() -> tuple[EventContractView, ...]:
+    example_of = {event.type: event for events in examples.EVENTS.values() for event in events}
+    return tuple(
+        EventContractView(
+            type=event.type,
+            category=category,
+            subject=f"{category}/{{id}}",
+            nats_subject=StreamName(category, "{id}").subject,
+            ingestible=event.type in INGESTIBLE,
+            data_schema=event.model_json_schema(),
+            example=example_of[event.type].model_dump(mode="json"),
+        )
+        for category, events in EVENTS_BY_CATEGORY.items()
+        for event in events
+    )
+
+
+def _commands() -> tuple[CommandContractView, ...]:
+    example_of = {command.name: command for command in examples.COMMANDS}
+    return tuple(
+        CommandContractView(
+            name=name,
+            category=category,
+            data_schema=command.model_json_schema(),
+            example=example_of[name].model_dump(mode="json"),
+        )
+        for category, commands in COMMANDS_BY_CATEGORY.items()
+        for command in commands
+        for name in (command.model_fields["name"].default,)
+    )
+
+
+OPERATIONS = (
+    Operation(
+        "GET",
+        ADDRESS,
+        "list_contracts",
+        "chronicle",
+        "List every type of event and command, with its JSON Schema and an example",
+        list_contracts,
+        {200: ContractsView},
+    ),
+)
