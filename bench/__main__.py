@@ -10,6 +10,7 @@ import structlog
 import uvloop
 
 from bench import (
+    announce,
     catch_up,
     commands,
     deadlines,
@@ -30,6 +31,7 @@ ON_SERVERS: dict[str, Callable[[Servers], Awaitable[Result]]] = {
     "deadlines": deadlines.run,
     "waiting": waiting.run,
     "failover": failover.run,
+    "announce": announce.run,
 }
 IN_FOLDER: dict[str, Callable[[Path], Awaitable[Result]]] = {
     "commands": commands.run,

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 
 from moot.cli.local.plan import Servers as ServerUrls
@@ -13,6 +13,7 @@ from moot.cli.local.probe import http_get
 from moot.cli.local.process import Process
 from moot.runtime.settings import DatabaseSettings
 
+NOTHING: Mapping[str, str] = {}
 READY = 200
 READY_SECONDS = 60.0
 STOP_SECONDS = 10.0
@@ -20,13 +21,17 @@ STOP_SECONDS = 10.0
 
 @asynccontextmanager
 async def running_service(
-    name: str, settings: DatabaseSettings, *, replica: int = 1
+    name: str,
+    settings: DatabaseSettings,
+    *,
+    replica: int = 1,
+    given: Mapping[str, str] = NOTHING,
 ) -> AsyncGenerator[Process]:
-    """`python -m moot.<name>`, ready; asked to stop at the end."""
+    """`python -m moot.<name>`, ready, with `given` in its environment; asked to stop at the end."""
     port = free_port()
     urls = ServerUrls(settings.nats_url, settings.nats_monitor_url, settings.database_url)
     environment = service_environment(
-        name, replica, port=port, servers=urls, inherited=dict(os.environ)
+        name, replica, port=port, servers=urls, inherited={**os.environ, **given}
     )
     async with running(arguments_of(name), environment | {"MOOT_LOG_LEVEL": "warning"}) as process:
         async with asyncio.timeout(READY_SECONDS):

@@ -104,11 +104,13 @@ class Announcing:
         stored = await self.debates.chronicle.read(queue)
         return [decoded(one).event.type.split(".")[2] for one in stored]
 
-    async def becomes(self, queue: StreamName, done: Callable[[list[str]], bool]) -> list[str]:
+    async def becomes(
+        self, queue: StreamName, done: Callable[[list[str]], bool], *, within: float = 15
+    ) -> list[str]:
         async def holds() -> bool:
             return done(await self.history(queue))
 
-        await until(holds)
+        await until(holds, within=within)
         return await self.history(queue)
 
 

@@ -12,6 +12,7 @@ from moot.cli import (
     config,
     dead_letters,
     deadlines,
+    deliveries,
     migrate,
     projections,
     provision,
@@ -38,6 +39,7 @@ app.add_typer(allocation.app, name="allocation")
 app.add_typer(projections.app, name="projections")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(deadlines.app, name="deadlines")
+app.add_typer(deliveries.app, name="deliveries")
 
 
 @app.callback()

@@ -58,6 +58,7 @@ async def api(settings: DatabaseSettings, pool: Pool, clock: Clock) -> AsyncIter
         callers=Callers(own_pool, admin_key=ADMIN_KEY, pepper=PEPPER, now=clock),
         cursors=Cursors(SECRET_KEY),
         pepper=PEPPER,
+        secret_key=SECRET_KEY,
     )
     own_pool.terminate()
     for job in jobs:

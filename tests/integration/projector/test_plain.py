@@ -114,7 +114,8 @@ async def damages(connection: Connection, table: Table) -> dict[str, str]:
     there = f"{await schema_of(connection, table.name)}.{table.name}"
     one = f"ctid = (SELECT min(ctid) FROM {there})"  # noqa: S608 our own names
     values = {column: CHANGED[types[column]].format(column) for column in table.columns}
-    values |= {"status": "CASE status WHEN 'failed' THEN 'delivered' ELSE 'failed' END"}
+    for column in {"status", "outcome"} & {c for c in table.columns if types[c] == "text"}:
+        values[column] = f"CASE {column} WHEN 'failed' THEN 'delivered' ELSE 'failed' END"
     found = {
         column: f"UPDATE {there} SET {column} = {values[column]} WHERE {one}"  # noqa: S608 as above
         for column in table.columns

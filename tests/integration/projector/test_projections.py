@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from moot.cli import dead_letters, operating
+from moot.cli import dead_letters, deliveries, operating
 from moot.contracts.catalogue import EVENTS, EVENTS_BY_CATEGORY, Event
 from moot.contracts.envelope import Recorded
 from moot.contracts.subjects import StreamName
-from moot.projector import agent_keys, announcements, deadlines, generations
+from moot.projector import agent_keys, announcements, attempts, deadlines, generations
 from moot.projector.debates import projection as debates
 from moot.projector.plain import table_reading
 from moot.projector.projections import PROJECTIONS
@@ -34,6 +34,7 @@ STATEMENTS = (
     *debates.STATEMENTS,
     *deadlines.STATEMENTS,
     *announcements.STATEMENTS,
+    *attempts.STATEMENTS,
     *agent_keys.STATEMENTS,
     *checkpoint.STATEMENTS,
     *projection_operations.STATEMENTS,
@@ -44,6 +45,7 @@ STATEMENTS = (
     *key_rebuild.STATEMENTS,
     *generations.STATEMENTS,
     *dead_letters.STATEMENTS,
+    *deliveries.STATEMENTS,
     *operating.STATEMENTS,
 )
 

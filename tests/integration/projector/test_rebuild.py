@@ -17,7 +17,7 @@ async def test_a_rebuild_equals_the_live_tables(
         report = await compare(pool, chronicle)
     assert report.equal, report
     assert report.positions == dict.fromkeys(NAMES, last)
-    assert report.told == f"{report.rows} rows in 10 tables"
+    assert report.told == f"{report.rows} rows in 11 tables"
     left = await pool.fetch("SELECT 1 FROM pg_namespace WHERE nspname LIKE 'ops_rebuild_%'")
     assert not left
 

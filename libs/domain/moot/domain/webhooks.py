@@ -42,6 +42,8 @@ class OldSecret:
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
+    number: int
+    """Counts those that were ever registered, from 1."""
     terms: WebhookTerms
     secret: SecretVersion
     registered_at: datetime
@@ -80,7 +82,8 @@ initial = Webhooks()
 def evolve(state: Webhooks, event: WebhookEvent) -> Webhooks:
     match event:
         case WebhookRegistered():
-            webhook = Webhook(event.terms, event.secret, event.registered_at)
+            number = len(state.by_id) + len(state.removed) + 1
+            webhook = Webhook(number, event.terms, event.secret, event.registered_at)
             return replace(state, by_id={**state.by_id, event.webhook_id: webhook})
         case WebhookRemoved():
             left = {id_: kept for id_, kept in state.by_id.items() if id_ != event.webhook_id}

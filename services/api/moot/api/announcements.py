@@ -1,5 +1,9 @@
 """What was announced of a topic, and what came of it."""
 
+from typing import Literal
+
+from pydantic import TypeAdapter
+from pydantic_core import from_json
 from starlette.responses import Response
 
 from moot.api.exchange import Api, Asked, read_query, topic_not_found, wait_for_position
@@ -9,7 +13,7 @@ from moot.api.parked import check_shown, saying_parked
 from moot.api.queries.announcements import PROJECTIONS, list_announcements
 from moot.api.queries.checkpoints import Row
 from moot.contracts.ids import TopicId, is_hex_id
-from moot.contracts.shape import Moment
+from moot.contracts.shape import JsonObject, Moment
 from moot.contracts.views import PageView, View
 
 
@@ -18,7 +22,22 @@ class AnnouncementsQuery(PageQuery):
     """The topic's id."""
 
 
+class AttemptView(View):
+    outcome: Literal["failed", "postponed", "delivered", "given_up"]
+    attempt: int | None
+    """Counts posts; a postponement isn't one."""
+    status: int | None
+    error: str | None
+    answer: str | None
+    """The first 2 KB of what the receiver answered."""
+    duration_ms: int | None
+    at: Moment
+    next_attempt_at: Moment | None
+
+
 class AnnouncementView(View):
+    delivery_id: str
+    """`<queue id>/<event id>`."""
     event_id: str
     """The event that is announced; also the message's idempotency key."""
     event_type: str
@@ -30,6 +49,10 @@ class AnnouncementView(View):
     requested_at: Moment
     settled_at: Moment | None
     position: int
+    endpoint: JsonObject | None = None
+    """For admins: where it goes."""
+    history: tuple[AttemptView, ...] = ()
+    """For admins: each attempt, and each time that it was left for later."""
 
 
 async def list_all(api: Api, asked: Asked) -> Response:
@@ -40,17 +63,23 @@ async def list_all(api: Api, asked: Asked) -> Response:
     after = start_of(api, query, of, 0)
     await wait_for_position(api, asked, PROJECTIONS)
     topic_id = TopicId(query.topic)
-    rows = await list_announcements(api.pool, topic_id, after, query.limit + 1)
+    is_admin = asked.caller.is_admin
+    rows = await list_announcements(api.pool, topic_id, after, query.limit + 1, is_admin=is_admin)
     parked = await check_shown(api, asked, topic_id, rows[0])
     found = [
-        (int(row["requested_position"]), _view(row)) for row in rows if row["event_id"] is not None
+        (int(row["requested_position"]), _view(row, is_admin=is_admin))
+        for row in rows
+        if row["event_id"] is not None
     ]
     page = answer_page(api, asked, found, query, of, rows[0]["as_of"])
     return saying_parked(page, parked)
 
 
-def _view(row: Row) -> AnnouncementView:
+def _view(row: Row, *, is_admin: bool) -> AnnouncementView:
     return AnnouncementView(
+        delivery_id=f"{row['queue_id'].hex}/{row['event_id'].hex}",
+        endpoint=from_json(row["endpoint"]) if is_admin else None,
+        history=_history.validate_json(row["history"] or "[]"),
         event_id=row["event_id"].hex,
         event_type=row["event_type"],
         status=row["status"],
@@ -63,6 +92,8 @@ def _view(row: Row) -> AnnouncementView:
         position=row["position"],
     )
 
+
+_history: TypeAdapter[tuple[AttemptView, ...]] = TypeAdapter(tuple[AttemptView, ...])
 
 OPERATIONS = (
     Operation(

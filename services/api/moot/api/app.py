@@ -13,7 +13,7 @@ from moot.api.openapi import document
 from moot.api.operations import answer_exceptions, mount
 from moot.api.problem_pages import explain_problem, list_problems
 from moot.api.queries.agent_keys import PROJECTION as AGENT_KEYS
-from moot.api.queries.checkpoints import ANNOUNCEMENTS, DEBATES
+from moot.api.queries.checkpoints import ANNOUNCEMENTS, ATTEMPTS, DEBATES
 from moot.api.queries.deadlines import DEADLINES
 from moot.api.routes import OPERATIONS
 from moot.api.server import HttpServer, bind
@@ -33,6 +33,7 @@ TABLES = (
     "announcements",
     "arguments",
     "camps",
+    "delivery_attempts",
     "dead_letters",
     "deadlines",
     "draws",
@@ -42,7 +43,7 @@ TABLES = (
     "topics",
     "verdicts",
 )
-PROJECTIONS = (DEBATES, ANNOUNCEMENTS, DEADLINES, AGENT_KEYS)
+PROJECTIONS = (DEBATES, ANNOUNCEMENTS, ATTEMPTS, DEADLINES, AGENT_KEYS)
 
 
 def create_app(api: Api, readiness: Readiness) -> FastAPI:
@@ -108,6 +109,7 @@ def _api(settings: ApiSettings, connection: NatsConnection, pool: Pool) -> Api:
         ),
         cursors=Cursors(settings.secret_key),
         pepper=settings.agent_key_pepper,
+        secret_key=settings.secret_key,
         public_url=settings.public_url,
     )
 

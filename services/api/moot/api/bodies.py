@@ -22,6 +22,14 @@ from moot.contracts.ids import SafeAgentId
 from moot.contracts.shape import Frozen, JsonObject, Moment, Text
 from moot.contracts.topic_commands import MAX_TOKEN_COST
 from moot.contracts.views import FieldProblem
+from moot.contracts.webhooks import (
+    DEFAULT_OVERLAP,
+    EventTypes,
+    HexTopicId,
+    Schemes,
+    WebhookTerms,
+    WebhookUrl,
+)
 
 MAX_BODY_BYTES = 512 * 1024
 BODY_SECONDS = 30.0
@@ -133,6 +141,42 @@ class IssueAgentKeyBody(Frozen):
     force: bool = False
     """Replace the agent's key, if it has one."""
     expires_at: _Time | None = None
+
+
+class RegisterWebhookBody(WebhookTerms):
+    @property
+    def terms(self) -> WebhookTerms:
+        return WebhookTerms(**self.model_dump())
+
+
+class ChangeWebhookBody(Frozen):
+    """What is left out stays as it is; `topic_id` null means all topics."""
+
+    url: WebhookUrl | None = None
+    event_types: EventTypes | None = None
+    topic_id: HexTopicId | None = None
+    include_private: bool | None = None
+    signing: Schemes | None = None
+    enabled: bool | None = None
+    reason: Text = Field(default="", max_length=1000)
+    """Why it is disabled."""
+
+    def changed(self, terms: WebhookTerms) -> WebhookTerms:
+        given = {
+            name: getattr(self, name)
+            for name in self.model_fields_set & WebhookTerms.model_fields.keys()
+            if name == "topic_id" or getattr(self, name) is not None
+        }
+        return terms.model_copy(update=given)
+
+
+class RotateSecretBody(Frozen):
+    overlap_s: int = Field(default=int(DEFAULT_OVERLAP.total_seconds()), ge=0, le=10**9)
+    """How many seconds the old secret signs, too."""
+
+
+class RetryDeliveryBody(Frozen):
+    reason: Text = Field(default="", max_length=1000)
 
 
 async def read_body(request: Request, shape: type[ShapeT]) -> ShapeT:

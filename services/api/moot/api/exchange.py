@@ -58,6 +58,7 @@ class Api:
     callers: Callers
     cursors: Cursors
     pepper: str
+    secret_key: str
     public_url: str | None = None
 
 

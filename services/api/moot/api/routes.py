@@ -7,12 +7,14 @@ from moot.api import (
     arguments,
     contracts,
     deadlines,
+    deliveries,
     export,
     me,
     signups,
     topics,
     verdict_schemas,
     verdicts,
+    webhooks,
 )
 
 OPERATIONS = (
@@ -25,6 +27,8 @@ OPERATIONS = (
     *verdict_schemas.OPERATIONS,
     *announcements.OPERATIONS,
     *deadlines.OPERATIONS,
+    *webhooks.OPERATIONS,
+    *deliveries.OPERATIONS,
     *agent_keys.OPERATIONS,
     *me.OPERATIONS,
     *contracts.OPERATIONS,

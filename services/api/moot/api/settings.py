@@ -19,4 +19,4 @@ class ApiSettings(DatabaseSettings):
         repr=False, min_length=16, validation_alias="MOOT_AGENT_KEY_PEPPER"
     )
     secret_key: str = Field(repr=False, min_length=16, validation_alias="MOOT_SECRET_KEY")
-    """Signs cursors."""
+    """Signs cursors; webhooks' secrets are derived from it, as the announcer does."""

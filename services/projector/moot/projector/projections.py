@@ -2,7 +2,8 @@
 
 from moot.projector.agent_keys import AGENT_KEYS
 from moot.projector.announcements import ANNOUNCEMENTS
+from moot.projector.attempts import ATTEMPTS
 from moot.projector.deadlines import DEADLINES
 from moot.projector.debates.projection import DEBATES
 
-PROJECTIONS = (DEBATES, DEADLINES, ANNOUNCEMENTS, AGENT_KEYS)
+PROJECTIONS = (DEBATES, DEADLINES, ANNOUNCEMENTS, ATTEMPTS, AGENT_KEYS)

@@ -1,23 +1,24 @@
 """Reads of what was announced of a topic, in the order in which it was asked for."""
 
-from moot.api.queries.checkpoints import ANNOUNCEMENTS, DEBATES, Row
+from moot.api.queries.checkpoints import ANNOUNCEMENTS, ATTEMPTS, DEBATES, Row
 from moot.contracts.ids import TopicId
 from moot.runtime.database import Connection, Pool
 
-PROJECTIONS = (ANNOUNCEMENTS, DEBATES)
+PROJECTIONS = (ANNOUNCEMENTS, ATTEMPTS, DEBATES)
 
+# Webhooks, and what came of each attempt, are for admins ($4) alone.
 LIST = """
 SELECT
     (
-        SELECT CASE WHEN count(*) = 2 THEN min(position) ELSE 0 END
+        SELECT CASE WHEN count(*) = 3 THEN min(position) ELSE 0 END
         FROM projector_checkpoint
-        WHERE projection IN ('announcements_v1', 'debates_v1')
+        WHERE projection IN ('announcements_v1', 'attempts_v1', 'debates_v1')
     ) AS as_of,
     (
         SELECT min(position) FROM dead_letters
         WHERE
             projection = 'debates_v1' AND key = 'topic/' || replace($1::uuid::text, '-', '')
-            OR projection = 'announcements_v1' AND key IN (
+            OR projection IN ('announcements_v1', 'attempts_v1') AND key IN (
                 SELECT 'delivery/' || replace(known.queue_id::text, '-', '')
                 FROM announcements AS known WHERE known.topic_id = $1::uuid
             )
@@ -25,12 +26,19 @@ SELECT
     topics.creator, topics.visibility, topics.invited_agents,
     page.event_id, page.event_type, page.status, page.attempts, page.last_status, page.last_error,
     page.next_attempt_at, page.requested_at, page.settled_at, page.requested_position,
-    page.position
+    page.position, page.queue_id, page.endpoint,
+    (
+        SELECT jsonb_agg(to_jsonb(tried) ORDER BY tried.position)
+        FROM delivery_attempts AS tried
+        WHERE $4 AND tried.queue_id = page.queue_id AND tried.event_id = page.event_id
+    ) AS history
 FROM (SELECT) AS always
 LEFT JOIN topics ON topics.topic_id = $1::uuid
 LEFT JOIN LATERAL (
     SELECT * FROM announcements
-    WHERE announcements.topic_id = topics.topic_id AND announcements.requested_position > $2
+    WHERE
+        announcements.topic_id = topics.topic_id AND announcements.requested_position > $2
+        AND ($4 OR announcements.endpoint ->> 'kind' = 'fabric')
     ORDER BY announcements.requested_position
     LIMIT $3
 ) AS page ON true
@@ -39,7 +47,7 @@ ORDER BY page.requested_position
 
 
 async def list_announcements(
-    database: Pool | Connection, topic_id: TopicId, after: int, limit: int
+    database: Pool | Connection, topic_id: TopicId, after: int, limit: int, *, is_admin: bool
 ) -> list[Row]:
     """Return at least one row; `event_id` is null where nothing was announced."""
-    return [*await database.fetch(LIST, topic_id, after, limit)]
+    return [*await database.fetch(LIST, topic_id, after, limit, is_admin)]

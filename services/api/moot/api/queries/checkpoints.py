@@ -18,6 +18,7 @@ class Row(Protocol):
 
 DEBATES = "debates_v1"
 ANNOUNCEMENTS = "announcements_v1"
+ATTEMPTS = "attempts_v1"
 
 
 def topic_readable(rows: Sequence[Row], caller: Caller) -> bool:

@@ -1,0 +1,286 @@
+"""Webhooks: admins register, change and remove them, and rotate their secrets.
+
+All webhooks are one stream of events, so what there is is read from the Chronicle itself.
+"""
+
+from datetime import timedelta
+
+from pydantic import Field
+from starlette.responses import Response
+
+from moot.api.bodies import ChangeWebhookBody, RegisterWebhookBody, RotateSecretBody, read_body
+from moot.api.exchange import (
+    POSITION,
+    Api,
+    Asked,
+    answer_read,
+    answer_write,
+    obey,
+    read_query,
+)
+from moot.api.lists import PageQuery, answer_page, start_of
+from moot.api.operations import Operation
+from moot.api.problems import Problem
+from moot.contracts.ids import WebhookId, derived_id
+from moot.contracts.shape import Frozen, Moment, Text
+from moot.contracts.views import PageView, View
+from moot.contracts.webhooks import (
+    WEBHOOKS,
+    AnnouncedType,
+    ChangeWebhook,
+    RegisterWebhook,
+    RemoveWebhook,
+    RotateWebhookSecret,
+    Scheme,
+    SecretVersion,
+)
+from moot.domain import webhooks
+from moot.domain.webhook_secrets import WebhookSecret
+from moot.domain.webhooks import Webhook, Webhooks
+from moot.runtime.deciding import Outcome
+
+
+class OldSecretView(View):
+    version: int
+    signs_until: Moment
+
+
+class WebhookView(View):
+    id: str
+    url: str
+    event_types: tuple[AnnouncedType, ...]
+    """None: all that are announced."""
+    topic_id: str | None
+    include_private: bool
+    signing: tuple[Scheme, ...]
+    enabled: bool
+    disabled_reason: str | None
+    secret_version: int
+    old_secrets: tuple[OldSecretView, ...]
+    """Those that a rotation has replaced, the newest first."""
+    public_key: str | None
+    """For `v1a`: `whpk_…`."""
+    registered_at: Moment
+
+
+class WebhookWithSecretView(WebhookView):
+    secret: str
+    """For `v1`: `whsec_…`. Shown this once."""
+
+
+class RemoveQuery(Frozen):
+    reason: Text = Field(default="removed by an admin", max_length=1000)
+
+
+async def register_webhook(api: Api, asked: Asked) -> Response:
+    body = await read_body(asked.request, RegisterWebhookBody)
+    command_id = asked.command_id()
+    webhook_id = WebhookId(derived_id("webhook", command_id))
+    command = RegisterWebhook(
+        by=asked.caller,
+        webhook_id=webhook_id,
+        terms=body.terms,
+        fingerprint=WebhookSecret.derive(api.secret_key, webhook_id, 1).fingerprint,
+    )
+    outcome = await obey(api, asked, webhooks, WEBHOOKS, command, command_id)
+    response = _answer_with_secret(api, webhook_id, outcome)
+    response.headers["Location"] = f"/api/admin/webhooks/{webhook_id}"
+    return response
+
+
+async def list_all(api: Api, asked: Asked) -> Response:
+    query = read_query(asked.request, PageQuery)
+    after = start_of(api, query, "webhooks", 0)
+    known = await api.dispatcher.load(webhooks, WEBHOOKS)
+    found = [
+        (webhook.number, _view(api, webhook_id, webhook))
+        for webhook_id, webhook in known.state.by_id.items()
+        if webhook.number > after
+    ]
+    return answer_page(api, asked, found[: query.limit + 1], query, "webhooks", known.position)
+
+
+async def get_webhook(api: Api, asked: Asked) -> Response:
+    known = await api.dispatcher.load(webhooks, WEBHOOKS)
+    webhook_id, webhook = _asked_for(asked, known.state)
+    return answer_read(_view(api, webhook_id, webhook), known.position)
+
+
+async def change_webhook(api: Api, asked: Asked) -> Response:
+    body = await read_body(asked.request, ChangeWebhookBody)
+    known = await api.dispatcher.load(webhooks, WEBHOOKS)
+    webhook_id, webhook = _asked_for(asked, known.state)
+    command = ChangeWebhook(
+        by=asked.caller,
+        webhook_id=webhook_id,
+        terms=body.changed(webhook.terms),
+        enabled=body.enabled,
+        reason=body.reason,
+    )
+    outcome = await obey(api, asked, webhooks, WEBHOOKS, command)
+    return answer_write(_view(api, webhook_id, outcome.state.by_id[webhook_id]), outcome)
+
+
+async def rotate_secret(api: Api, asked: Asked) -> Response:
+    body = await read_body(asked.request, RotateSecretBody)
+    known = await api.dispatcher.load(webhooks, WEBHOOKS)
+    webhook_id, webhook = _asked_for(asked, known.state)
+    version = webhook.secret.version + 1
+    secret = WebhookSecret.derive(api.secret_key, webhook_id, version)
+    command = RotateWebhookSecret(
+        by=asked.caller,
+        webhook_id=webhook_id,
+        secret=SecretVersion(version=version, fingerprint=secret.fingerprint),
+        overlap=timedelta(seconds=body.overlap_s),
+    )
+    try:
+        outcome = await obey(api, asked, webhooks, WEBHOOKS, command)
+    except Problem as problem:
+        # The same request again asks for the version after the one that it got.
+        if problem.code == "idempotency-key-reused":
+            raise Problem("already-issued") from None
+        raise
+    return _answer_with_secret(api, webhook_id, outcome)
+
+
+async def remove_webhook(api: Api, asked: Asked) -> Response:
+    query = read_query(asked.request, RemoveQuery)
+    webhook_id = WebhookId(asked.request.path_params["webhook_id"])
+    command = RemoveWebhook(by=asked.caller, webhook_id=webhook_id, reason=query.reason)
+    outcome = await obey(api, asked, webhooks, WEBHOOKS, command)
+    response = Response(status_code=204)
+    response.headers[POSITION] = str(outcome.position)
+    return response
+
+
+def _asked_for(asked: Asked, known: Webhooks) -> tuple[WebhookId, Webhook]:
+    """Raises Problem `webhook-not-found`."""
+    webhook_id = WebhookId(asked.request.path_params["webhook_id"])
+    webhook = known.by_id.get(webhook_id)
+    if webhook is None:
+        raise Problem("webhook-not-found")
+    return webhook_id, webhook
+
+
+def _answer_with_secret(api: Api, webhook_id: WebhookId, outcome: Outcome[Webhooks]) -> Response:
+    """Show the newest secret; never again for the same request. Raises Problem `already-issued`."""
+    if outcome.replayed:
+        raise Problem("already-issued")
+    webhook = outcome.state.by_id[webhook_id]
+    secret = WebhookSecret.derive(api.secret_key, webhook_id, webhook.secret.version)
+    shown = _view(api, webhook_id, webhook).model_dump()
+    response = answer_write(WebhookWithSecretView(**shown, secret=secret.text), outcome, 201)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _view(api: Api, webhook_id: WebhookId, webhook: Webhook) -> WebhookView:
+    terms, version = webhook.terms, webhook.secret.version
+    secret = WebhookSecret.derive(api.secret_key, webhook_id, version)
+    return WebhookView(
+        id=webhook_id,
+        url=terms.url,
+        event_types=terms.event_types,
+        topic_id=terms.topic_id,
+        include_private=terms.include_private,
+        signing=terms.signing,
+        enabled=webhook.disabled_because is None,
+        disabled_reason=webhook.disabled_because,
+        secret_version=version,
+        old_secrets=tuple(
+            OldSecretView(version=old.secret.version, signs_until=old.until)
+            for old in webhook.old_secrets
+        ),
+        public_key=secret.public_key if "v1a" in terms.signing else None,
+        registered_at=webhook.registered_at,
+    )
+
+
+_EXAMPLE = {
+    "url": "https://receiver.example/moot",
+    "event_types": ["moot.topic.verdict_submitted.v1"],
+    "signing": ["v1", "v1a"],
+}
+
+OPERATIONS = (
+    Operation(
+        "POST",
+        "/api/admin/webhooks",
+        "register_webhook",
+        "webhooks",
+        "Register a webhook, whose secret is shown this once",
+        register_webhook,
+        {201: WebhookWithSecretView},
+        who="admins",
+        body=RegisterWebhookBody,
+        example=_EXAMPLE,
+        problems=("already-issued",),
+    ),
+    Operation(
+        "GET",
+        "/api/admin/webhooks",
+        "list_webhooks",
+        "webhooks",
+        "List webhooks",
+        list_all,
+        {200: PageView[WebhookView]},
+        who="admins",
+        query=PageQuery,
+        problems=("invalid-request", "invalid-cursor"),
+    ),
+    Operation(
+        "GET",
+        "/api/admin/webhooks/{webhook_id}",
+        "get_webhook",
+        "webhooks",
+        "Show a webhook",
+        get_webhook,
+        {200: WebhookView},
+        who="admins",
+        problems=("webhook-not-found",),
+    ),
+    Operation(
+        "PATCH",
+        "/api/admin/webhooks/{webhook_id}",
+        "change_webhook",
+        "webhooks",
+        "Change, disable or enable a webhook",
+        change_webhook,
+        {200: WebhookView},
+        who="admins",
+        body=ChangeWebhookBody,
+        example={"enabled": True},
+        problems=("webhook-not-found",),
+    ),
+    Operation(
+        "DELETE",
+        "/api/admin/webhooks/{webhook_id}",
+        "remove_webhook",
+        "webhooks",
+        "Remove a webhook",
+        remove_webhook,
+        {204: None},
+        who="admins",
+        query=RemoveQuery,
+        problems=("webhook-not-found", "invalid-request"),
+    ),
+    Operation(
+        "POST",
+        "/api/admin/webhooks/{webhook_id}/secret",
+        "rotate_webhook_secret",
+        "webhooks",
+        "Rotate a webhook's secret; the new one is shown this once, the old one signs for a while",
+        rotate_secret,
+        {201: WebhookWithSecretView},
+        who="admins",
+        body=RotateSecretBody,
+        example={"overlap_s": 86400},
+        problems=(
+            "webhook-not-found",
+            "already-issued",
+            "another-version",
+            "too-many-secrets",
+            "overlap-out-of-bounds",
+        ),
+    ),
+)
