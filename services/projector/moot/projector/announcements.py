@@ -18,6 +18,7 @@ from moot.contracts.deliveries import (
     DeliveryRetried,
 )
 from moot.contracts.envelope import Recorded
+from moot.contracts.ids import is_hex_id
 from moot.contracts.subjects import StreamName
 from moot.projector.rows import Row, write
 from moot.runtime.database import Connection
@@ -148,7 +149,8 @@ async def apply(connection: Connection, batch: Sequence[Recorded]) -> None:
 
 
 async def forget(connection: Connection, streams: Sequence[StreamName]) -> None:
-    await connection.execute(FORGET, [stream.id for stream in streams])
+    # The stream of all webhooks is no queue's.
+    await connection.execute(FORGET, [s.id for s in streams if is_hex_id(s.id)])
 
 
 def _announced(event: DeliveryEvent) -> str:

@@ -11,6 +11,8 @@ from moot.contracts.deliveries import (
     DeliveryPostponed,
 )
 from moot.contracts.envelope import Recorded
+from moot.contracts.ids import is_hex_id
+from moot.contracts.subjects import StreamName
 from moot.projector.rows import Row, write
 from moot.runtime.database import Connection
 from moot.runtime.projection import Projection
@@ -27,12 +29,19 @@ SELECT * FROM unnest(
 ON CONFLICT DO NOTHING
 """
 
-STATEMENTS = (INSERT,)
+FORGET = "DELETE FROM delivery_attempts WHERE queue_id = ANY ($1::uuid[])"
+
+STATEMENTS = (INSERT, FORGET)
 
 
 async def apply(connection: Connection, batch: Sequence[Recorded]) -> None:
     rows = [_row(recorded) for recorded in batch]
     await write(connection, INSERT, [row for row in rows if row is not None])
+
+
+async def forget(connection: Connection, streams: Sequence[StreamName]) -> None:
+    # The stream of all webhooks is no queue's.
+    await connection.execute(FORGET, [s.id for s in streams if is_hex_id(s.id)])
 
 
 def _row(recorded: Recorded) -> Row | None:
@@ -57,4 +66,4 @@ def _tried(outcome: str, attempt: Attempt, error: str | None, next_at: datetime 
     return (outcome, *came_of_it, attempt.attempted_at, next_at)
 
 
-ATTEMPTS = Projection("attempts_v1", frozenset({"delivery"}), ("delivery_attempts",), apply)
+ATTEMPTS = Projection("attempts_v1", frozenset({"delivery"}), ("delivery_attempts",), apply, forget)
