@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final, cast, get_args
 
 from moot.contracts.deliveries import (
     AnnouncementDelivered,
@@ -34,9 +35,17 @@ FORGET = "DELETE FROM delivery_attempts WHERE queue_id = ANY ($1::uuid[])"
 STATEMENTS = (INSERT, FORGET)
 
 
+_Telling = DeliveryAttempted | AnnouncementDelivered | AnnouncementFailed | DeliveryPostponed
+_TELLING: Final = frozenset(get_args(_Telling))
+
+
 async def apply(connection: Connection, batch: Sequence[Recorded]) -> None:
-    rows = [_row(recorded) for recorded in batch]
-    await write(connection, INSERT, [row for row in rows if row is not None])
+    rows = [
+        _row(recorded, cast("_Telling", recorded.event))
+        for recorded in batch
+        if type(recorded.event) in _TELLING
+    ]
+    await write(connection, INSERT, rows)
 
 
 async def forget(connection: Connection, streams: Sequence[StreamName]) -> None:
@@ -44,8 +53,7 @@ async def forget(connection: Connection, streams: Sequence[StreamName]) -> None:
     await connection.execute(FORGET, [s.id for s in streams if is_hex_id(s.id)])
 
 
-def _row(recorded: Recorded) -> Row | None:
-    event = recorded.event
+def _row(recorded: Recorded, event: _Telling) -> Row:
     match event:
         case DeliveryAttempted():
             tried = _tried("failed", event.attempt, event.attempt.error, event.next_attempt_at)
@@ -56,8 +64,6 @@ def _row(recorded: Recorded) -> Row | None:
         case DeliveryPostponed():
             nothing = (None, None, event.reason, None, None)
             tried = ("postponed", *nothing, event.postponed_at, event.next_attempt_at)
-        case _:
-            return None
     return (recorded.position, recorded.stream.id, event.event_id, *tried)
 
 
