@@ -19,8 +19,8 @@ from bench.history import Life, Written, document
 from bench.http import HttpClient
 from bench.prefill import prefill
 from bench.stack import whole_moot
-from moot.cli.client import MootClient
 from moot.cli.local.stack import Running
+from moot.client import MootClient
 from moot.contracts.debates import CAMPS, Caller, Camp, Schedule
 from moot.contracts.envelope import CONTENT_TYPE
 from moot.contracts.ids import derived_id
@@ -120,7 +120,7 @@ class _Clients:
     async def of(cls, running: Running) -> Self:
         api, patience = running.api or "", timedelta(seconds=10)
         async with MootClient.connect(api, admin_key=running.admin_key, patience=patience) as admin:
-            issued = [await admin.issue_key(_agent(number)) for number in range(CLIENTS)]
+            issued = [await admin.issue_agent_key(_agent(number)) for number in range(CLIENTS)]
         return cls(api, [each.key for each in issued])
 
     @asynccontextmanager

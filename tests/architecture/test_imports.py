@@ -23,6 +23,8 @@ PLANTED = [
     ("services", "services/api/moot/api/planted.py", "import moot.announcer"),
     ("domain-and-runtime", "libs/runtime/moot/runtime/planted.py", "import moot.domain"),
     ("domain-and-runtime", "libs/domain/moot/domain/planted.py", "import moot.runtime"),
+    ("domain-and-runtime", "libs/client/moot/client/planted.py", "import moot.runtime"),
+    ("client", "services/announcer/moot/announcer/planted.py", "import moot.client"),
     ("pure-io", "libs/domain/moot/domain/planted.py", "import asyncio"),
     ("pure-io", "libs/domain/moot/domain/planted.py", "import nats"),
     ("pure-io", "libs/contracts/moot/contracts/planted.py", "import asyncpg"),

@@ -32,7 +32,7 @@ async def items(moot: WholeMoot, topic_id: str) -> list[dict[str, Any]]:
 async def test_it_shows_what_a_topic_waits_for(calm_moot: WholeMoot) -> None:
     async with calm_moot.client() as client:
         wanted = proposal(small_debate("listed"), UNHURRIED, now=datetime.now(UTC))
-        topic = await client.as_agent(calm_moot.keys[MODERATOR]).propose(wanted)
+        topic = await client.as_agent(calm_moot.keys[MODERATOR]).propose_topic(wanted)
 
         async def is_there() -> bool:
             return bool(await items(calm_moot, topic.id))
@@ -41,7 +41,7 @@ async def test_it_shows_what_a_topic_waits_for(calm_moot: WholeMoot) -> None:
         (found,) = await items(calm_moot, topic.id)
         assert found["stream"] == f"topic/{topic.id}"
         assert topic.id in await listed(calm_moot)
-        await client.cancel(topic.id, "seen enough")
+        await client.cancel_topic(topic.id, "seen enough")
 
         async def is_gone() -> bool:
             return not await items(calm_moot, topic.id)

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from moot.cli.client import ProblemError
 from moot.cli.demo.cast import VOLUNTEERS
 from moot.cli.demo.evidence import Evidence
 from moot.cli.demo.example import read_example
 from moot.cli.demo.history import lateness, stage_events, topic_history
+from moot.client import ProblemError
 from moot.contracts.debates import Camp, Stage
 from tests.support.debate_story import BRISK, COMPRESSED, failures, play, small_debate
 from tests.support.local_moot import moot
@@ -43,7 +43,7 @@ async def test_it_is_seen_in_every_stage_it_passes_through(calm_moot: WholeMoot)
 
         async def watch(topic_id: str) -> None:
             while Stage.COMPLETED not in seen:
-                status = (await client.topic(topic_id)).status
+                status = (await client.get_topic(topic_id)).status
                 if status not in seen:
                     seen.append(status)
 

@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime
 
-from moot.cli.client import MootClient
 from moot.cli.demo.cast import MODERATOR
 from moot.cli.demo.play import proposal
+from moot.client import MootClient
 from moot.contracts.debates import Camp, Stage, Visibility
 from moot.contracts.views import PageView, ProblemView, TopicView
 from tests.support.debate_story import BRISK, play, small_debate
@@ -19,7 +19,7 @@ async def private_topic(moderator: MootClient) -> TopicView:
     wanted = proposal(EXAMPLE, BRISK, now=datetime.now(UTC)).model_copy(
         update={"visibility": Visibility.PRIVATE, "invited_agents": ("ada",)}
     )
-    return await moderator.propose(wanted)
+    return await moderator.propose_topic(wanted)
 
 
 async def routes_of_a_topic(client: MootClient) -> list[tuple[str, str]]:
@@ -88,7 +88,7 @@ async def test_the_invited_read_it_and_sign_up(calm_moot: WholeMoot) -> None:
     async with calm_moot.client() as client:
         agents = {name: client.as_agent(key) for name, key in calm_moot.keys.items()}
         topic = await private_topic(agents[MODERATOR])
-        assert (await agents["ada"].topic(topic.id)).invited_agents == ("ada",)
+        assert (await agents["ada"].get_topic(topic.id)).invited_agents == ("ada",)
         await play(client, calm_moot.keys, EXAMPLE).reaches(topic.id, Stage.SIGNUP_OPEN)
         await agents["ada"].sign_up(topic.id, [Camp.PRO])
-        assert [one.agent_id for one in await agents[MODERATOR].signups(topic.id)] == ["ada"]
+        assert [one.agent_id async for one in agents[MODERATOR].list_signups(topic.id)] == ["ada"]

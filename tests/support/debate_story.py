@@ -6,12 +6,12 @@ from datetime import timedelta
 
 from rich.console import Console
 
-from moot.cli.client import MootClient
 from moot.cli.demo.cast import VOLUNTEERS, Volunteer
 from moot.cli.demo.check import Check
 from moot.cli.demo.example import ROUNDS, Example
 from moot.cli.demo.play import Pace, Play
 from moot.cli.demo.screen import Screen
+from moot.client import MootClient
 from moot.contracts.debates import Camp
 
 BRISK = Pace(

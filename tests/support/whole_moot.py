@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
-from moot.cli.client import MootClient
 from moot.cli.condition import until
 from moot.cli.demo.evidence import ANNOUNCED
 from moot.cli.demo.play import issue_keys
@@ -17,6 +16,7 @@ from moot.cli.demo.processes import GuildProcess, MootProcess
 from moot.cli.local.data_folder import RUNNING_FILE
 from moot.cli.local.process import command_line
 from moot.cli.local.stack import Running
+from moot.client import MootClient
 
 PATIENCE = timedelta(seconds=20)
 RESTARTS_WITHIN = timedelta(seconds=15)

@@ -2,12 +2,10 @@
 
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import quote
 
 import typer
 
-from moot.cli.calls import answer_to
-from moot.cli.client import MootClient, refusal_in
+from moot.cli.calls import answer_to, reached
 from moot.cli.options import ApiAddress, DataFolder, JsonOutput
 from moot.cli.whereabouts import api_of
 from moot.contracts.views import IssuedKeyView
@@ -45,13 +43,10 @@ def revoke(
 
 
 async def _issue(address: str, admin_key: str, agent_id: str, *, force: bool) -> IssuedKeyView:
-    async with MootClient.connect(address, admin_key=admin_key) as moot:
-        return await moot.issue_key(agent_id, force=force)
+    async with reached(address, admin_key=admin_key) as moot:
+        return await moot.issue_agent_key(agent_id, force=force)
 
 
 async def _revoke(address: str, admin_key: str, agent_id: str, reason: str) -> None:
-    path = f"/api/admin/agent-keys/{quote(agent_id, safe='')}"
-    async with MootClient.connect(address, admin_key=admin_key) as moot:
-        answer = await moot.request("DELETE", path, query={"reason": reason})
-    if not answer.is_success:
-        raise refusal_in(answer)
+    async with reached(address, admin_key=admin_key) as moot:
+        await moot.revoke_agent_key(agent_id, reason)

@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from moot.cli.calls import answer_to
-from moot.cli.client import MootClient
+from moot.cli.calls import answer_to, reached
 from moot.cli.errors import CommandError
 from moot.cli.options import ApiAddress, DataFolder, JsonOutput
 from moot.cli.whereabouts import address_of
@@ -46,9 +45,8 @@ def explain(
 
 
 async def _drawn(address: str, topic_id: str, key: str | None) -> AllocationView:
-    async with MootClient.connect(address) as moot:
-        reader = moot if key is None else moot.as_agent(key)
-        draw = await reader.allocation(topic_id)
+    async with reached(address, key=key) as moot:
+        draw = await moot.get_allocation(topic_id)
     if draw is None:
         raise CommandError("The allocator hasn't committed to a draw yet.")
     if draw.secret is None:

@@ -2,12 +2,20 @@
 
 import asyncio
 from collections.abc import Coroutine
+from datetime import timedelta
 from typing import Any, TypeVar
 
-from moot.cli.client import MootUnreachableError, ProblemError
 from moot.cli.errors import CommandError, SurroundingsError
+from moot.client import MootClient, MootUnreachableError, ProblemError
 
 AnswerT = TypeVar("AnswerT")
+
+AT_ONCE = timedelta(0)
+"""Whoever types a command rather knows now that nobody answers."""
+
+
+def reached(address: str, *, key: str | None = None, admin_key: str | None = None) -> MootClient:
+    return MootClient.connect(address, agent_key=key, admin_key=admin_key, patience=AT_ONCE)
 
 
 def answer_to(calls: Coroutine[Any, Any, AnswerT]) -> AnswerT:
@@ -15,6 +23,6 @@ def answer_to(calls: Coroutine[Any, Any, AnswerT]) -> AnswerT:
     try:
         return asyncio.run(calls)
     except ProblemError as error:
-        raise CommandError(f"Refused: {error.problem.detail} ({error.problem.code})") from error
+        raise CommandError(f"Refused: {error.detail} ({error.code})") from error
     except MootUnreachableError as error:
         raise SurroundingsError(f"Moot doesn't answer: {error}") from error

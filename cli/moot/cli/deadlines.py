@@ -7,8 +7,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from moot.cli.calls import answer_to
-from moot.cli.client import MootClient, refusal_in
+from moot.cli.calls import answer_to, reached
 from moot.cli.options import ApiAddress, DataFolder, JsonOutput
 from moot.cli.whereabouts import api_of
 from moot.contracts.views import PageView, WaitingDeadlineView
@@ -51,11 +50,5 @@ def list_(
 async def _listed(
     address: str, admin_key: str, topic: str | None, limit: int
 ) -> PageView[WaitingDeadlineView]:
-    query: dict[str, str | int] = {"limit": limit}
-    if topic is not None:
-        query["topic"] = topic
-    async with MootClient.connect(address, admin_key=admin_key) as moot:
-        answer = await moot.request("GET", "/api/deadlines", query=query)
-    if not answer.is_success:
-        raise refusal_in(answer)
-    return PageView[WaitingDeadlineView].model_validate_json(answer.content)
+    async with reached(address, admin_key=admin_key) as moot:
+        return await moot.list_deadlines(topic_id=topic, page_size=limit).first()

@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from moot.cli.calls import answer_to
-from moot.cli.client import MootClient, ProblemError, Proposal
+from moot.cli.calls import answer_to, reached
 from moot.cli.options import ApiAddress, DataFolder, JsonOutput
 from moot.cli.whereabouts import api_of
+from moot.client import ProblemError, Proposal
 
 AGENTS = ("ada", "grace", "hypatia", "lovelace", "turing")
 HAS_A_KEY = "already-issued"
@@ -53,18 +53,18 @@ def seed(
 
 async def _seed(address: str, admin_key: str, now: datetime, *, force: bool) -> Seeded:
     """Agents that have a key keep it unless `force`; topics are proposed by the first new one."""
-    async with MootClient.connect(address, admin_key=admin_key) as moot:
+    async with reached(address, admin_key=admin_key) as moot:
         keys: dict[str, str] = {}
         for agent_id in AGENTS:
             try:
-                keys[agent_id] = (await moot.issue_key(agent_id, force=force)).key
+                keys[agent_id] = (await moot.issue_agent_key(agent_id, force=force)).key
             except ProblemError as error:
-                if error.problem.code != HAS_A_KEY:
+                if error.code != HAS_A_KEY:
                     raise
         if not keys:
             return Seeded({}, ())
         proposer = moot.as_agent(next(iter(keys.values())))
-        topics = [await proposer.propose(proposal(*topic, now)) for topic in TOPICS]
+        topics = [await proposer.propose_topic(proposal(*topic, now)) for topic in TOPICS]
         return Seeded(keys, tuple(topic.id for topic in topics))
 
 

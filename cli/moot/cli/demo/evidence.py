@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Self
 
-from moot.cli.client import MootClient
 from moot.cli.demo.check import Check
 from moot.cli.demo.example import ROUNDS, Example
 from moot.cli.demo.history import lateness, short_name, stage_events, topic_history
 from moot.cli.demo.play import Played
 from moot.cli.demo.processes import GuildProcess
+from moot.client import MootClient
 from moot.contracts.envelope import Recorded
 from moot.contracts.views import AllocationView, ArgumentView, VerdictView
 
@@ -37,7 +37,7 @@ class Evidence:
     history: Sequence[Recorded]
     transcript: Sequence[ArgumentView]
     draw: AllocationView | None
-    verdict: VerdictView
+    verdict: VerdictView | None
     messages: Sequence[Mapping[str, Any]]
     """What the guild was told of this topic."""
 
@@ -55,9 +55,9 @@ class Evidence:
             example=example,
             played=played,
             history=await topic_history(nats_url, topic_id),
-            transcript=await client.transcript(topic_id),
-            draw=await client.allocation(topic_id),
-            verdict=await client.verdict(topic_id),
+            transcript=await client.list_arguments(topic_id).all(),
+            draw=await client.get_allocation(topic_id),
+            verdict=await client.get_verdict(topic_id),
             messages=await guild.messages_about(topic_id),
         )
 
@@ -134,8 +134,12 @@ class Evidence:
 
     def verdict_is_the_judges(self) -> Check:
         stored, judgement = self.verdict, self.played.judgement
-        held = stored.verdict == judgement.verdict and stored.rationale == judgement.rationale
-        told = ", ".join(f"{name} {value}" for name, value in stored.verdict.items())
+        held = (
+            stored is not None
+            and stored.verdict == judgement.verdict
+            and stored.rationale == judgement.rationale
+        )
+        told = ", ".join(f"{k} {v}" for k, v in stored.verdict.items()) if stored else "none"
         return Check("the verdict is the judge's", held, told)
 
     def announced_once(self) -> Check:

@@ -5,12 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from moot.cli.client import MootClient, Proposal
 from moot.cli.condition import NeverHappenedError, until
 from moot.cli.demo.cast import MODERATOR, VOLUNTEERS, Volunteer
 from moot.cli.demo.example import ROUNDS, Example, ExampleArgument
 from moot.cli.demo.judgement import Judgement, judge, schema_for
 from moot.cli.demo.screen import Screen
+from moot.client import MootClient, Proposal
 from moot.contracts.debates import Camp, Stage
 from moot.contracts.views import AllocationView, TopicView
 
@@ -81,7 +81,7 @@ class Play:
 
     async def propose(self) -> TopicView:
         wanted = proposal(self.example, self.pace, now=datetime.now(UTC))
-        topic = await self.agents[MODERATOR].propose(wanted)
+        topic = await self.agents[MODERATOR].propose_topic(wanted)
         self.screen.stage(Stage.CREATED, f"{MODERATOR} proposes topic {topic.id}")
         return topic
 
@@ -98,7 +98,7 @@ class Play:
         """Wait until the allocator can't choose its secret any more, as a careful agent would."""
 
         async def look() -> AllocationView | None:
-            return await self.client.allocation(topic_id)
+            return await self.client.get_allocation(topic_id)
 
         waiting_for = f"the draw of topic {topic_id} to be committed to"
         await until(look, within=self.pace.patience, waiting_for=waiting_for)
@@ -157,7 +157,7 @@ class Play:
         self, topic_id: str, holds: Callable[[TopicView], bool], what: str
     ) -> TopicView:
         async def look() -> TopicView | None:
-            topic = await self.client.topic(topic_id)
+            topic = await self.client.get_topic(topic_id)
             return topic if holds(topic) else None
 
         waiting_for = f"topic {topic_id} to reach: {what}"
@@ -167,7 +167,7 @@ class Play:
 async def issue_keys(admin: MootClient) -> dict[str, str]:
     """A new key for the moderator and each volunteer; keys of theirs from before end."""
     names = [MODERATOR, *(volunteer.agent_id for volunteer in VOLUNTEERS)]
-    return {name: (await admin.issue_key(name, force=True)).key for name in names}
+    return {name: (await admin.issue_agent_key(name, force=True)).key for name in names}
 
 
 def proposal(example: Example, pace: Pace, *, now: datetime) -> Proposal:

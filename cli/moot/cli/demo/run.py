@@ -11,7 +11,6 @@ from pathlib import Path
 
 from rich.console import Console
 
-from moot.cli.client import MootClient, MootUnreachableError, ProblemError
 from moot.cli.condition import LOOK_EVERY, NeverHappenedError
 from moot.cli.demo.check import Check
 from moot.cli.demo.evidence import ANNOUNCED, Evidence
@@ -20,6 +19,7 @@ from moot.cli.demo.play import Play, Played, issue_keys
 from moot.cli.demo.processes import GuildProcess, MootProcess
 from moot.cli.demo.screen import Screen
 from moot.cli.errors import CommandError
+from moot.client import MootClient, MootUnreachableError, ProblemError
 from moot.projector.rebuild import rebuild_and_compare
 
 INTERRUPTED = 130

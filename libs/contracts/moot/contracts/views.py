@@ -5,7 +5,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from moot.contracts.debates import Camp, CampSeat, Stage, Visibility
+from moot.contracts.debates import CallerKind, Camp, CampSeat, Stage, Visibility
 from moot.contracts.shape import Moment
 
 ItemT = TypeVar("ItemT")
@@ -104,6 +104,22 @@ class AllocationView(View):
     cancelled_reason: str | None
     verified: bool | None
     """Whether recomputing it now, from the sign-ups, gives just this."""
+
+
+class DebateView(View):
+    """Sign-ups are in it only as what the camps were drawn from, once they have been."""
+
+    topic: TopicView
+    allocation: AllocationView | None
+    arguments: tuple[ArgumentView, ...]
+    verdict: VerdictView | None
+
+
+class CallerView(View):
+    kind: CallerKind
+    id: str
+    auth_id: str
+    """How the Chronicle names the caller, e.g. `agent:ann`."""
 
 
 class VerdictSchemaView(View):

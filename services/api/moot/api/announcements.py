@@ -1,7 +1,5 @@
 """What was announced of a topic, and what came of it."""
 
-from typing import Literal
-
 from pydantic import TypeAdapter
 from pydantic_core import from_json
 from starlette.responses import Response
@@ -12,47 +10,14 @@ from moot.api.operations import Operation
 from moot.api.parked import check_shown, saying_parked
 from moot.api.queries.announcements import PROJECTIONS, list_announcements
 from moot.api.queries.checkpoints import Row
+from moot.contracts.delivery_views import AnnouncementView, AttemptView
 from moot.contracts.ids import TopicId, is_hex_id
-from moot.contracts.shape import JsonObject, Moment
-from moot.contracts.views import PageView, View
+from moot.contracts.views import PageView
 
 
 class AnnouncementsQuery(PageQuery):
     topic: str
     """The topic's id."""
-
-
-class AttemptView(View):
-    outcome: Literal["failed", "postponed", "delivered", "given_up"]
-    attempt: int | None
-    """Counts posts; a postponement isn't one."""
-    status: int | None
-    error: str | None
-    answer: str | None
-    """The first 2 KB of what the receiver answered."""
-    duration_ms: int | None
-    at: Moment
-    next_attempt_at: Moment | None
-
-
-class AnnouncementView(View):
-    delivery_id: str
-    """`<queue id>/<event id>`."""
-    event_id: str
-    """The event that is announced; also the message's idempotency key."""
-    event_type: str
-    status: str
-    attempts: int
-    last_status: int | None
-    last_error: str | None
-    next_attempt_at: Moment | None
-    requested_at: Moment
-    settled_at: Moment | None
-    position: int
-    endpoint: JsonObject | None = None
-    """For admins: where it goes."""
-    history: tuple[AttemptView, ...] = ()
-    """For admins: each attempt, and each time that it was left for later."""
 
 
 async def list_all(api: Api, asked: Asked) -> Response:

@@ -2,7 +2,6 @@
 
 from functools import cache
 from hashlib import sha256
-from typing import Any
 
 from starlette.responses import Response
 
@@ -10,39 +9,11 @@ from moot.api.exchange import JSON, Api, Asked, ETag, names
 from moot.api.operations import Operation
 from moot.contracts import examples
 from moot.contracts.catalogue import COMMANDS_BY_CATEGORY, EVENTS_BY_CATEGORY, INGESTIBLE
+from moot.contracts.catalogue_views import CommandContractView, ContractsView, EventContractView
 from moot.contracts.envelope_schema import ENVELOPE_SCHEMA
-from moot.contracts.subjects import Category, StreamName
-from moot.contracts.views import View
+from moot.contracts.subjects import StreamName
 
 ADDRESS = "/api/contracts"
-
-
-class EventContractView(View):
-    """`data_schema` is the JSON Schema of the document's `data`, of which `example` is one."""
-
-    type: str
-    category: Category
-    subject: str
-    """The CloudEvents `subject` of such events."""
-    nats_subject: str
-    ingestible: bool
-    """Whether other systems may publish it: see `POST /api/events`."""
-    data_schema: dict[str, Any]
-    example: dict[str, Any]
-
-
-class CommandContractView(View):
-    name: str
-    category: Category
-    data_schema: dict[str, Any]
-    example: dict[str, Any]
-
-
-class ContractsView(View):
-    envelope: dict[str, Any]
-    """The JSON Schema of the document that every event is stored as."""
-    events: tuple[EventContractView, ...]
-    commands: tuple[CommandContractView, ...]
 
 
 async def list_contracts(_: Api, asked: Asked) -> Response:

@@ -1,7 +1,5 @@
 """Announcements that were given up: an admin has them sent once more."""
 
-from typing import Literal
-
 from starlette.responses import Response
 
 from moot.api.bodies import RetryDeliveryBody, read_body
@@ -9,15 +7,9 @@ from moot.api.exchange import Api, Asked, answer_write, obey
 from moot.api.operations import Operation
 from moot.api.problems import Problem
 from moot.contracts.deliveries import RetryDelivery
+from moot.contracts.delivery_views import RetriedView
 from moot.contracts.ids import EventId, is_hex_id
-from moot.contracts.views import View
 from moot.domain import delivery
-
-
-class RetriedView(View):
-    delivery_id: str
-    """`<queue id>/<event id>`, as GET /api/announcements has it."""
-    status: Literal["retrying"] = "retrying"
 
 
 async def retry_delivery(api: Api, asked: Asked) -> Response:

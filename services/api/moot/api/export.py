@@ -29,7 +29,7 @@ from moot.api.queries.verdicts import read_verdict
 from moot.api.topic_views import topic_view_of_row
 from moot.api.verdicts import verdict_view_of_row
 from moot.contracts.shape import Frozen
-from moot.contracts.views import AllocationView, ArgumentView, TopicView, VerdictView, View
+from moot.contracts.views import AllocationView, ArgumentView, DebateView, VerdictView
 
 MARKDOWN = "text/markdown; charset=utf-8"
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~<>&])")
@@ -37,15 +37,6 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~<>&])")
 
 class ExportQuery(Frozen):
     format: Literal["json", "markdown"] = "json"
-
-
-class DebateView(View):
-    """Sign-ups are in it only as what the camps were drawn from, once they have been."""
-
-    topic: TopicView
-    allocation: AllocationView | None
-    arguments: tuple[ArgumentView, ...]
-    verdict: VerdictView | None
 
 
 async def export_debate(api: Api, asked: Asked) -> Response:

@@ -4,15 +4,7 @@ from starlette.responses import Response
 
 from moot.api.exchange import JSON, Api, Asked
 from moot.api.operations import Operation
-from moot.contracts.debates import CallerKind
-from moot.contracts.views import View
-
-
-class CallerView(View):
-    kind: CallerKind
-    id: str
-    auth_id: str
-    """How the Chronicle names the caller, e.g. `agent:ann`."""
+from moot.contracts.views import CallerView
 
 
 async def get_me(_: Api, asked: Asked) -> Response:

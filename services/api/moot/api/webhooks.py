@@ -21,51 +21,22 @@ from moot.api.exchange import (
 from moot.api.lists import PageQuery, answer_page, start_of
 from moot.api.operations import Operation
 from moot.api.problems import Problem
+from moot.contracts.delivery_views import OldSecretView, WebhookView, WebhookWithSecretView
 from moot.contracts.ids import WebhookId, derived_id
-from moot.contracts.shape import Frozen, Moment, Text
-from moot.contracts.views import PageView, View
+from moot.contracts.shape import Frozen, Text
+from moot.contracts.views import PageView
 from moot.contracts.webhooks import (
     WEBHOOKS,
-    AnnouncedType,
     ChangeWebhook,
     RegisterWebhook,
     RemoveWebhook,
     RotateWebhookSecret,
-    Scheme,
     SecretVersion,
 )
 from moot.domain import webhooks
 from moot.domain.webhook_secrets import WebhookSecret
 from moot.domain.webhooks import Webhook, Webhooks
 from moot.runtime.deciding import Outcome
-
-
-class OldSecretView(View):
-    version: int
-    signs_until: Moment
-
-
-class WebhookView(View):
-    id: str
-    url: str
-    event_types: tuple[AnnouncedType, ...]
-    """None: all that are announced."""
-    topic_id: str | None
-    include_private: bool
-    signing: tuple[Scheme, ...]
-    enabled: bool
-    disabled_reason: str | None
-    secret_version: int
-    old_secrets: tuple[OldSecretView, ...]
-    """Those that a rotation has replaced, the newest first."""
-    public_key: str | None
-    """For `v1a`: `whpk_…`."""
-    registered_at: Moment
-
-
-class WebhookWithSecretView(WebhookView):
-    secret: str
-    """For `v1`: `whsec_…`. Shown this once."""
 
 
 class RemoveQuery(Frozen):

@@ -1,0 +1,49 @@
+"""What admins do, and what any monitor asks."""
+
+from datetime import datetime
+
+from moot.client.calls import Calls, segment
+from moot.client.pages import LARGEST_PAGE, Pages
+from moot.contracts.views import IssuedKeyView, PageView, WaitingDeadlineView
+
+
+class OperatorCalls(Calls):
+    async def issue_agent_key(
+        self, agent_id: str, *, force: bool = False, expires_at: datetime | None = None
+    ) -> IssuedKeyView:
+        """Give an agent a key; `force` replaces the one it has. It is shown this once.
+
+        Where the answer was lost, a repeat is refused (`already-issued`): issue another by `force`.
+        """
+        body = {
+            "agent_id": agent_id,
+            "force": force,
+            "expires_at": None if expires_at is None else expires_at.isoformat(),
+        }
+        return await self._write("POST", "/api/admin/agent-keys", IssuedKeyView, body)
+
+    async def revoke_agent_key(self, agent_id: str, reason: str | None = None) -> None:
+        path = f"/api/admin/agent-keys/{segment(agent_id)}"
+        await self._written("DELETE", path, query={"reason": reason})
+
+    def list_deadlines(
+        self, *, topic_id: str | None = None, page_size: int = LARGEST_PAGE
+    ) -> Pages[WaitingDeadlineView]:
+        """What happens next by itself, earliest first."""
+        query = {"limit": page_size, "topic": topic_id}
+        return self._pages("/api/deadlines", PageView[WaitingDeadlineView], query)
+
+    async def get_liveness(self) -> str:
+        return await self._text("/livez")
+
+    async def get_readiness(self) -> str:
+        """Raises MootUnreachableError with the reasons when it isn't ready."""
+        return await self._text("/readyz")
+
+    async def get_health(self) -> str:
+        """Raises MootUnreachableError with the reason when it isn't well."""
+        return await self._text("/health")
+
+    async def get_metrics(self) -> str:
+        """What Prometheus scrapes."""
+        return await self._text("/metrics")
