@@ -103,7 +103,7 @@ FROM unnest(ARRAY['debates_v1', 'deadlines_v1']) AS name;
 OLD = {("debates_v1", 7), ("agent_keys_v1", 6)}
 LETTERS = [("deadlines_v1", 3), ("debates_v1", 3)]
 FRESH = {("announcements_v1", 0), ("deadlines_v1", 0)}
-LATER = {("attempts_v1", 0)}
+LATER = {("attempts_v1", 0), ("publishing_v1", 0)}
 
 
 async def seen(

@@ -21,7 +21,8 @@ def _sorted(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 Categories = Annotated[tuple[Category, ...], Field(min_length=1), AfterValidator(_sorted)]
-TypeNames = Annotated[tuple[Text, ...], Field(max_length=100), AfterValidator(_sorted)]
+TypeName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_.]{0,127}$")]
+TypeNames = Annotated[tuple[TypeName, ...], Field(max_length=100), AfterValidator(_sorted)]
 
 
 def publisher_stream_id(name: PublisherName) -> str:

@@ -4,7 +4,7 @@ Two of them ship: `moot.runtime.jetstream` and, in memory, `moot.runtime.memory`
 suite (`tests/conformance`) holds for both.
 """
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, Protocol
@@ -94,6 +94,10 @@ class Conflict(Exception):
         self.last = last
 
 
+class ConflictAmong(Exception):
+    """Of several streams, one isn't where it was expected, or has one of the messages already."""
+
+
 class ChronicleUnavailableError(Exception):
     """The Chronicle doesn't answer. An append may have been stored or not: repeat it to know."""
 
@@ -116,6 +120,17 @@ class Chronicle(Protocol):
         Returns the position of the last one; the others are right before it. An append that is
         stored already, the same messages after the same position, gives that position again.
         Raises Conflict, MessageTooLargeError, ChronicleUnavailableError.
+        """
+        ...
+
+    async def append_among(
+        self, expected: Mapping[StreamName, int], messages: Sequence[tuple[StreamName, Message]]
+    ) -> int:
+        """Store all of `messages`, each in its stream, or none; `expected` names every stream.
+
+        Returns the position of the last one; the others are right before it, in their order.
+        Raises ConflictAmong (look again what is there: one's own messages, perhaps, after an
+        answer was lost), MessageTooLargeError, ChronicleUnavailableError.
         """
         ...
 

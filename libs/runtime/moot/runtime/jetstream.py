@@ -14,6 +14,7 @@ from moot.runtime.chronicle import (
     Batch,
     ChronicleUnavailableError,
     Conflict,
+    ConflictAmong,
     Hole,
     Message,
     Stored,
@@ -54,6 +55,7 @@ _WRONG_LAST_SEQUENCE = 10071
 _BEING_WRITTEN = 10164
 _BATCH_INCOMPLETE = 10176
 _DUPLICATE_IN_BATCH = 10201
+_LOOK_AGAIN = {_WRONG_LAST_SEQUENCE, _BATCH_INCOMPLETE, _DUPLICATE_IN_BATCH}
 _PERHAPS_OURS = {_WRONG_LAST_SEQUENCE, _BEING_WRITTEN, _DUPLICATE_IN_BATCH}
 
 _BATCHES_AT_ONCE = 10
@@ -79,6 +81,12 @@ class JetStreamChronicle:
     async def append(self, stream: StreamName, expected: int, messages: Sequence[Message]) -> int:
         check_messages(messages)
         return await self._patiently(lambda: self._append(stream, expected, messages))
+
+    async def append_among(
+        self, expected: Mapping[StreamName, int], messages: Sequence[tuple[StreamName, Message]]
+    ) -> int:
+        check_messages([message for _, message in messages])
+        return await self._patiently(lambda: self._append_among(expected, messages))
 
     async def read(self, stream: StreamName, after: int = 0) -> list[Stored]:
         return await self._patiently(lambda: read_after(self._connection, stream, after))
@@ -110,13 +118,32 @@ class JetStreamChronicle:
             answer = await self._publish(stream, expected, messages[0])
         else:
             async with self._batches:
-                answer = await self._publish_batch(stream, expected, messages)
+                own = [(stream, message) for message in messages]
+                answer = await self._publish_batch({stream: expected}, own)
         error: Mapping[str, Any] | None = answer.get("error")
         if error is None and not answer.get("duplicate"):
             return answer["seq"]
         if error is None or error.get("err_code") in _PERHAPS_OURS:
             return await self._position_of(messages, stream, expected)
         raise JetStreamError(stream.subject, error)
+
+    async def _append_among(
+        self, expected: Mapping[StreamName, int], messages: Sequence[tuple[StreamName, Message]]
+    ) -> int:
+        if len(messages) == 1:
+            stream, message = messages[0]
+            answer = await self._publish(stream, expected[stream], message)
+        else:
+            async with self._batches:
+                answer = await self._publish_batch(expected, messages)
+        error: Mapping[str, Any] | None = answer.get("error")
+        if error is None and not answer.get("duplicate"):
+            return answer["seq"]
+        if error is None or error.get("err_code") in _LOOK_AGAIN:
+            raise ConflictAmong
+        if error.get("err_code") == _BEING_WRITTEN:
+            raise _NotYetError("a stream is being written to")
+        raise JetStreamError(messages[-1][0].subject, error)
 
     async def _publish(
         self, stream: StreamName, expected: int, message: Message
@@ -125,20 +152,30 @@ class JetStreamChronicle:
         return parse(await self._connection.request(stream.subject, message.body, headers=headers))
 
     async def _publish_batch(
-        self, stream: StreamName, expected: int, messages: Sequence[Message]
+        self, expected: Mapping[StreamName, int], messages: Sequence[tuple[StreamName, Message]]
     ) -> Mapping[str, Any]:
         batch = new_id()
         blocks = [
             _headers(message) | {"Nats-Batch-Id": batch, "Nats-Batch-Sequence": str(number)}
-            for number, message in enumerate(messages, start=1)
+            for number, (_, message) in enumerate(messages, start=1)
         ]
-        blocks[0][_EXPECTED] = str(expected)
+        # At the first message of each stream, which is the last one to be set here.
+        first = {
+            stream: block for (stream, _), block in zip(messages[::-1], blocks[::-1], strict=True)
+        }
+        for stream, block in first.items():
+            block[_EXPECTED] = str(expected[stream])
         blocks[-1]["Nats-Batch-Commit"] = "1"
-        subject, send = stream.subject, self._connection
-        async with send.asking(subject, messages[0].body, headers=blocks[0]) as opened:
-            for message, headers in list(zip(messages, blocks, strict=True))[1:-1]:
-                await send.publish(subject, message.body, headers=headers)
-            answer = parse(await send.request(subject, messages[-1].body, headers=blocks[-1]))
+        parts = [
+            (stream.subject, message.body, block)
+            for (stream, message), block in zip(messages, blocks, strict=True)
+        ]
+        send = self._connection
+        async with send.asking(parts[0][0], parts[0][1], headers=parts[0][2]) as opened:
+            for subject, body, headers in parts[1:-1]:
+                await send.publish(subject, body, headers=headers)
+            subject, body, headers = parts[-1]
+            answer = parse(await send.request(subject, body, headers=headers))
             if answer.get("error", {}).get("err_code") != _BATCH_INCOMPLETE:
                 return answer
             # It was turned down at its first message, which says why.

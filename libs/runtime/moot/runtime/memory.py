@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from datetime import datetime
 
 from moot.contracts.subjects import Category, StreamName
@@ -11,6 +11,7 @@ from moot.runtime.chronicle import (
     Batch,
     ChronicleUnavailableError,
     Conflict,
+    ConflictAmong,
     Hole,
     Message,
     Stored,
@@ -52,7 +53,20 @@ class InMemoryChronicle:
             if begins_with(newer, messages):
                 return newer[len(messages) - 1].position
             raise Conflict(stream, expected, last)
-        for message in messages:
+        return await self._store([(stream, message) for message in messages])
+
+    async def append_among(
+        self, expected: Mapping[StreamName, int], messages: Sequence[tuple[StreamName, Message]]
+    ) -> int:
+        check_messages([message for _, message in messages])
+        for stream, position in expected.items():
+            own = self._streams[stream.subject]
+            if position != (own[-1].position if own else 0):
+                raise ConflictAmong
+        return await self._store(messages)
+
+    async def _store(self, messages: Sequence[tuple[StreamName, Message]]) -> int:
+        for stream, message in messages:
             event = Stored(
                 position=len(self._events) + 1,
                 subject=stream.subject,
@@ -61,13 +75,14 @@ class InMemoryChronicle:
                 stored_at=self._now(),
             )
             self._events.append(event)
-            own.append(event)
+            self._streams[stream.subject].append(event)
+        last = len(self._events)
         async with self._appended:
             self._appended.notify_all()
         if self.lose_answers > 0:
             self.lose_answers -= 1
             raise ChronicleUnavailableError("the answer was lost")
-        return own[-1].position
+        return last
 
     async def read(self, stream: StreamName, after: int = 0) -> list[Stored]:
         return [event for event in self._streams[stream.subject] if event.position > after]

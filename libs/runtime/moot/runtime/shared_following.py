@@ -7,7 +7,7 @@ the others where it meets them.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing, suppress
 from typing import Final
 
@@ -35,6 +35,11 @@ class SharedFollowing:
 
     async def append(self, stream: StreamName, expected: int, messages: Sequence[Message]) -> int:
         return await self._chronicle.append(stream, expected, messages)
+
+    async def append_among(
+        self, expected: Mapping[StreamName, int], messages: Sequence[tuple[StreamName, Message]]
+    ) -> int:
+        return await self._chronicle.append_among(expected, messages)
 
     async def read(self, stream: StreamName, after: int = 0) -> list[Stored]:
         return await self._chronicle.read(stream, after)

@@ -5,5 +5,6 @@ from moot.projector.announcements import ANNOUNCEMENTS
 from moot.projector.attempts import ATTEMPTS
 from moot.projector.deadlines import DEADLINES
 from moot.projector.debates.projection import DEBATES
+from moot.projector.publishing import PUBLISHING
 
-PROJECTIONS = (DEBATES, DEADLINES, ANNOUNCEMENTS, ATTEMPTS, AGENT_KEYS)
+PROJECTIONS = (DEBATES, DEADLINES, ANNOUNCEMENTS, ATTEMPTS, AGENT_KEYS, PUBLISHING)

@@ -5,6 +5,7 @@ from moot.projector.plain.announcements import PLAIN_ANNOUNCEMENTS
 from moot.projector.plain.attempts import PLAIN_ATTEMPTS
 from moot.projector.plain.deadlines import PLAIN_DEADLINES
 from moot.projector.plain.debates import PLAIN_DEBATES
+from moot.projector.plain.publishing import PLAIN_PUBLISHING
 from moot.projector.plain.stream_fold import PlainProjection
 
 PLAIN: dict[str, PlainProjection] = {
@@ -15,5 +16,6 @@ PLAIN: dict[str, PlainProjection] = {
         PLAIN_ANNOUNCEMENTS,
         PLAIN_ATTEMPTS,
         PLAIN_AGENT_KEYS,
+        PLAIN_PUBLISHING,
     )
 }
