@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from moot.projector.generations import Generation
     from moot.projector.rebuilding import Rebuilding
 
+    Work = Callable[[Rebuilding], Coroutine[Any, Any, Generation]]
+
 Name = Annotated[str, typer.Argument(metavar="PROJECTION", help="As `list` names it.")]
 Reason = Annotated[str, typer.Option(help="Why; it is recorded.")]
 Topic = Annotated[
@@ -154,38 +156,49 @@ def _work(
     projection: str,
     reason: str,
     data: Path,
-    work: "Callable[[Rebuilding], Coroutine[Any, Any, Generation]]",
+    work: "Work",
     *,
     as_json: bool,
 ) -> "Generation":
     from moot.cli.operating import operate  # noqa: PLC0415 - asyncpg is slow to import
-    from moot.projector.building import BuildError  # noqa: PLC0415 - as above
-    from moot.projector.plain.chronicle_fold import CannotCompareError  # noqa: PLC0415 - as above
-    from moot.projector.projections import PROJECTIONS  # noqa: PLC0415 - as above
-    from moot.projector.rebuilding import CONNECTIONS, Rebuilding  # noqa: PLC0415 - as above
-    from moot.runtime.projection_turn import StoppedError  # noqa: PLC0415 - as above
-
-    by_name = {each.name: each for each in PROJECTIONS}
+    from moot.projector.rebuilding import CONNECTIONS  # noqa: PLC0415 - as above
 
     async def run(operator: "Operator") -> "Generation":
         await operator.exists(projection)
-
-        async def record(number: int) -> None:
-            command = PromoteGeneration(
-                by=operator.by, projection=projection, generation=number, reason=reason
-            )
-            await operator.does(projection, command)
-
-        with _telling(as_json=as_json) as tell:
-            rebuilding = Rebuilding(
-                by_name[projection], operator.chronicle, operator.pool, record, tell
-            )
-            try:
-                return await work(rebuilding)
-            except (BuildError, CannotCompareError, StoppedError) as error:
-                raise CommandError(f"Not done: {error}.") from error
+        return await on_generations(operator, projection, reason, work, as_json=as_json)
 
     return operate(servers_of(data), run, connections=CONNECTIONS)
+
+
+async def on_generations(
+    operator: "Operator", projection: str, reason: str, work: "Work", *, as_json: bool
+) -> "Generation":
+    """Do `work` on a projection's generations, and show how it goes. Raises CommandError.
+
+    The operator needs as many connections as `Rebuilding` does.
+    """
+    from moot.projector.building import BuildError  # noqa: PLC0415 - asyncpg is slow to import
+    from moot.projector.plain.chronicle_fold import CannotCompareError  # noqa: PLC0415 - as above
+    from moot.projector.projections import PROJECTIONS  # noqa: PLC0415 - as above
+    from moot.projector.rebuilding import Rebuilding  # noqa: PLC0415 - as above
+    from moot.runtime.projection_turn import StoppedError  # noqa: PLC0415 - as above
+
+    known = {each.name: each for each in PROJECTIONS}.get(projection)
+    if known is None:
+        raise CommandError(f"This version of Moot doesn't know how {projection} is built.")
+
+    async def record(number: int) -> None:
+        command = PromoteGeneration(
+            by=operator.by, projection=projection, generation=number, reason=reason
+        )
+        await operator.does(projection, command)
+
+    with _telling(as_json=as_json) as tell:
+        rebuilding = Rebuilding(known, operator.chronicle, operator.pool, record, tell)
+        try:
+            return await work(rebuilding)
+        except (BuildError, CannotCompareError, StoppedError) as error:
+            raise CommandError(f"Not done: {error}.") from error
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import typer
 
 from moot.cli.errors import CommandError, SettingsError
 from moot.cli.options import DataFolder, JsonOutput
+from moot.cli.rebuilding import on_generations
 from moot.cli.when import in_utc
 from moot.cli.whereabouts import servers_of
 from moot.contracts.ids import Position
@@ -18,6 +19,8 @@ from moot.contracts.operations import AcceptHole
 
 if TYPE_CHECKING:
     from moot.cli.operating import Operator
+    from moot.projector.generations import Generation
+    from moot.projector.rebuilding import Rebuilding
     from moot.runtime.belonging import Mismatch
     from moot.runtime.chronicle import Hole
     from moot.runtime.loss import Diagnosis, Lost
@@ -29,6 +32,10 @@ Holes = Annotated[
     list[str] | None,
     typer.Option(metavar="AFTER-BEFORE", help="Go on past this hole; may be given several times."),
 ]
+Rebuild = Annotated[
+    bool,
+    typer.Option("--rebuild", help="Build the tables anew from the Chronicle that is there."),
+]
 Reason = Annotated[str, typer.Option(help="Why; it is recorded.")]
 
 _HOLE = re.compile(r"([0-9]{1,18})-([0-9]{1,18})")
@@ -37,6 +44,12 @@ RESTORE = (
     "Put the right stream CHRONICLE back (`nats stream restore`, or the server's store from before"
     " it was lost). What this one has taken meanwhile is gone then. Nothing else is to do: what"
     " stopped looks again every 2 s, and goes on."
+)
+
+TAKE_IT = (
+    "Take the Chronicle that is there for the right one: build the tables anew from it, and let"
+    " those serve. What people were shown that isn't in it is gone. The old tables stay beside"
+    " them until the next rebuild."
 )
 
 
@@ -51,19 +64,24 @@ class Choice:
 def reconcile(
     projection: Name = None,
     accept_hole: Holes = None,
+    rebuild: Rebuild = False,
     reason: Reason = "",
     data: DataFolder = Path(".moot"),
     as_json: JsonOutput = False,
 ) -> None:
     """Say which projections aren't of this Chronicle, what that means, and what can be done.
 
-    Exit code 1 when there is one, 0 when there is none (any more).
+    With --rebuild do it, for those that aren't. Exit code 1 when there is one, 0 when there is
+    none (any more).
     """
     from moot.cli.operating import operate  # noqa: PLC0415 - asyncpg is slow to import
+    from moot.projector.rebuilding import CONNECTIONS  # noqa: PLC0415 - as above
 
     holes = [_hole(text) for text in accept_hole or ()]
     if holes and projection is None:
         raise SettingsError("Say which projection is to go on past the hole.")
+    if rebuild and not reason.strip():
+        raise SettingsError("Say why this Chronicle is the right one: --reason.")
 
     async def work(operator: "Operator") -> "list[Diagnosis]":
         from moot.runtime.loss import diagnose  # noqa: PLC0415 - as above
@@ -71,9 +89,15 @@ def reconcile(
         if projection is not None:
             await operator.exists(projection)
             await _accept(operator, projection, holes, reason)
+        found = await diagnose(operator.pool, operator.chronicle, projection)
+        if not rebuild:
+            return found
+        for each in found:
+            if each.mismatch is not None or holes:
+                await _rebuild(operator, each, reason, as_json=as_json)
         return await diagnose(operator.pool, operator.chronicle, projection)
 
-    _tell(operate(servers_of(data), work), as_json=as_json)
+    _tell(operate(servers_of(data), work, connections=CONNECTIONS), as_json=as_json)
 
 
 def _hole(text: str) -> "Hole":
@@ -116,6 +140,21 @@ async def _accept(
     (found,) = await diagnose(operator.pool, operator.chronicle, projection)
     if found.mismatch is None:
         await operator.carried_out(projection, position)
+
+
+async def _rebuild(operator: "Operator", found: "Diagnosis", reason: str, *, as_json: bool) -> None:
+    """Let tables serve that are built from this Chronicle. Raises CommandError.
+
+    What was built before, by whomever, may be of another Chronicle: it is begun anew.
+    """
+    if found.holes:
+        _, _, taken = _choices(found)
+        raise CommandError(f"{found.projection}: {found.mismatch}. Accept that: {taken.command}")
+
+    async def work(rebuilding: "Rebuilding") -> "Generation":
+        return await rebuilding.rebuild(from_scratch=True, accept_lower=True)
+
+    await on_generations(operator, found.projection, reason, work, as_json=as_json)
 
 
 def _tell(found: "Sequence[Diagnosis]", *, as_json: bool) -> None:
@@ -189,13 +228,17 @@ def _meaning(found: "Diagnosis", mismatch: "Mismatch") -> str:
 
 
 def _choices(found: "Diagnosis") -> list[Choice]:
-    name = found.projection
+    ours = f"moot projections reconcile {found.projection}"
     if not found.holes:
-        return [Choice(RESTORE, None)]
+        return [Choice(RESTORE, None), Choice(TAKE_IT, f"{ours} --rebuild --reason '…'")]
     holes = " ".join(f"--accept-hole {hole.after}-{hole.before}" for hole in found.holes)
-    does = "Accept that these events are lost, and go on without them; rows stay as they are."
-    command = f"moot projections reconcile {name} {holes} --reason '…'"
-    return [Choice(RESTORE, None), Choice(does, command)]
+    stay = "Accept that these events are lost, and go on without them; rows stay as they are."
+    anew = "The same, and make the rows anew, as if these events had never been."
+    return [
+        Choice(RESTORE, None),
+        Choice(stay, f"{ours} {holes} --reason '…'"),
+        Choice(anew, f"{ours} {holes} --rebuild --reason '…'"),
+    ]
 
 
 def _shown(found: "Diagnosis") -> dict[str, Any]:

@@ -186,11 +186,10 @@ async def wait_for_position(api: Api, asked: Asked, projections: Sequence[str]) 
     seconds = min(int(told[1]), LONGEST_WAIT_SECONDS) if told else DEFAULT_WAIT_SECONDS
     reached = await api.waiter.wait(projections, wanted, seconds)
     if reached < wanted and not is_lenient(asked.request):
-        raise Problem(
-            "projection-behind",
-            f"the read models are at position {reached}, {wanted} was asked for",
-            headers={**SOON, POSITION: str(reached)},
-        )
+        told = f"the read models are at position {reached}, {wanted} was asked for"
+        if (head := await api.chronicle.head()) < wanted:
+            told += f"; the Chronicle ends at {head}: it was restored or replaced since"
+        raise Problem("projection-behind", told, headers={**SOON, POSITION: str(reached)})
 
 
 def is_lenient(request: Request) -> bool:
