@@ -10,6 +10,7 @@ from moot.api.app import create_app
 from moot.api.callers import Callers
 from moot.api.cursors import Cursors
 from moot.api.exchange import Api
+from moot.api.idempotency import IdempotencyKeys
 from moot.projector.migrate import migrate
 from moot.projector.projections import PROJECTIONS
 from moot.runtime.database import Pool, PositionWaiter, connect_pool
@@ -42,14 +43,23 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-async def api(settings: DatabaseSettings, pool: Pool, clock: Clock) -> AsyncIterator[Api]:
-    chronicle = InMemoryChronicle(idle_seconds=0.2)
+def chronicle() -> InMemoryChronicle:
+    return InMemoryChronicle(idle_seconds=0.2)
+
+
+@pytest.fixture
+async def api(
+    settings: DatabaseSettings, pool: Pool, clock: Clock, chronicle: InMemoryChronicle
+) -> AsyncIterator[Api]:
     waiter = PositionWaiter(settings)
     replica = Replica("tests")
     # Its own, as its process would have.
     own_pool = await connect_pool(settings, name="tests-api", size=4)
+    keys = IdempotencyKeys(own_pool)
     runners = [ProjectionRunner(one, chronicle, pool, replica) for one in PROJECTIONS]
-    jobs = [asyncio.create_task(job()) for job in (waiter.run, *(one.run for one in runners))]
+    jobs = [
+        asyncio.create_task(job()) for job in (waiter.run, keys.run, *(one.run for one in runners))
+    ]
     yield Api(
         dispatcher=Dispatcher(chronicle, source="moot/api", now=clock),
         chronicle=chronicle,
@@ -57,6 +67,7 @@ async def api(settings: DatabaseSettings, pool: Pool, clock: Clock) -> AsyncIter
         waiter=waiter,
         callers=Callers(own_pool, admin_key=ADMIN_KEY, pepper=PEPPER, now=clock),
         cursors=Cursors(SECRET_KEY),
+        keys=keys,
         pepper=PEPPER,
         secret_key=SECRET_KEY,
     )

@@ -35,7 +35,7 @@ async def test_migrating_again_changes_nothing(database_url: str) -> None:
     for _ in range(2):
         await asyncio.to_thread(migrate, database_url)
         assert await views_in(database_url, "ops") == set(TABLES)
-        assert await tables_in(database_url, "access") == {"last_used"}
+        assert await tables_in(database_url, "access") == {"last_used", "idempotency_keys"}
 
 
 async def test_threads_that_migrate_at_the_same_time_wait_for_each_other(database_url: str) -> None:

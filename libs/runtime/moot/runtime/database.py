@@ -49,7 +49,13 @@ class _StatelessConnection(asyncpg.Connection):
         return ""
 
 
-async def connect_pool(settings: DatabaseSettings, *, name: str, size: int | None = None) -> Pool:
+async def connect_pool(
+    settings: DatabaseSettings,
+    *,
+    name: str,
+    size: int | None = None,
+    synchronous_commit: bool = True,
+) -> Pool:
     """Return a pool of connections to the Ops DB, named `name` in `pg_stat_activity`.
 
     Names without a schema are looked up in `ops`. Raises OSError, TimeoutError or PostgresError
@@ -66,6 +72,7 @@ async def connect_pool(settings: DatabaseSettings, *, name: str, size: int | Non
             "application_name": f"moot-{name}",
             "search_path": OPS,
             "statement_timeout": f"{STATEMENT_SECONDS:.0f}s",
+            "synchronous_commit": "on" if synchronous_commit else "off",
             # A peer that vanished must not hold its locks longer than a lease.
             "tcp_keepalives_idle": "1",
             "tcp_keepalives_interval": "1",

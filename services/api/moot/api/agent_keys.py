@@ -81,6 +81,7 @@ OPERATIONS = (
         body=IssueAgentKeyBody,
         example={"agent_id": "ann"},
         problems=("already-issued", "expiry-has-passed"),
+        shows_secret=True,
     ),
     Operation(
         "DELETE",

@@ -9,9 +9,11 @@ from moot.api.callers import Callers
 from moot.api.cursors import Cursors
 from moot.api.exchange import Api
 from moot.api.health_pages import HEALTH_PATHS, health_page
+from moot.api.idempotency import IdempotencyKeys
 from moot.api.openapi import document
 from moot.api.operations import answer_exceptions, mount
 from moot.api.problem_pages import explain_problem, list_problems
+from moot.api.queries import idempotency_keys
 from moot.api.queries.agent_keys import PROJECTION as AGENT_KEYS
 from moot.api.queries.checkpoints import ANNOUNCEMENTS, ATTEMPTS, DEBATES
 from moot.api.queries.deadlines import DEADLINES
@@ -77,21 +79,30 @@ async def build(settings: ApiSettings, host: Host) -> Service:
     listening = bind(settings.api_host, settings.api_port)
     connection = await host.reach("nats", lambda: connect(settings, name="moot-api"))
     host.on_stop(connection.close)
-    pool = await host.reach("postgresql", lambda: connect_pool(settings, name="api"))
+    pool = await host.reach("postgresql", lambda: _pool(settings))
     host.on_stop(pool.close)
     api = _api(settings, connection, pool)
     host.on_stop(api.callers.note_uses)
+    host.on_stop(api.keys.write)
     host.readiness.add("chronicle", lambda: _chronicle_problem(settings, connection))
     host.readiness.add("postgresql", lambda: schema_problem(pool, TABLES))
+    host.readiness.add("idempotency keys", lambda: idempotency_keys.problem(pool))
     server = HttpServer(create_app(api, host.readiness), listening)
     return Service(
         jobs={
             "http": server.serve,
             "positions": api.waiter.run,
             "last uses": api.callers.note_uses_for_ever,
+            "idempotency keys": api.keys.run,
+            "old idempotency keys": api.keys.prune_for_ever,
         },
         drain=(server.drain,),
     )
+
+
+async def _pool(settings: ApiSettings) -> Pool:
+    # What the API writes itself doesn't matter if it is lost: nothing waits for the disk.
+    return await connect_pool(settings, name="api", synchronous_commit=False)
 
 
 def _api(settings: ApiSettings, connection: NatsConnection, pool: Pool) -> Api:
@@ -108,6 +119,7 @@ def _api(settings: ApiSettings, connection: NatsConnection, pool: Pool) -> Api:
             now=utc_now,
         ),
         cursors=Cursors(settings.secret_key),
+        keys=IdempotencyKeys(pool),
         pepper=settings.agent_key_pepper,
         secret_key=settings.secret_key,
         public_url=settings.public_url,

@@ -31,6 +31,8 @@ from moot.contracts.webhooks import (
     WebhookUrl,
 )
 
+_BODY = "moot.body"
+
 MAX_BODY_BYTES = 512 * 1024
 BODY_SECONDS = 30.0
 MAX_ERRORS = 50
@@ -181,7 +183,7 @@ class RetryDeliveryBody(Frozen):
 
 async def read_body(request: Request, shape: type[ShapeT]) -> ShapeT:
     """Return the request's body. Raises Problem: 408, 413, 415 or 422."""
-    body = await _bytes(request)
+    body = await body_bytes(request)
     try:
         return shape.model_validate_json(body, strict=True)
     except ValidationError as error:
@@ -200,6 +202,20 @@ def field_problems(error: ValidationError) -> tuple[FieldProblem, ...]:
 
 def _pointer(path: Sequence[int | str]) -> str:
     return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
+
+
+async def body_bytes(request: Request) -> bytes:
+    """Return the body as it came, the same however often. Raises Problem: 408, 413 or 415."""
+    known: bytes | Problem | None = request.scope.get(_BODY)
+    if known is None:
+        try:
+            known = await _bytes(request)
+        except Problem as problem:
+            known = problem
+        request.scope[_BODY] = known
+    if isinstance(known, Problem):
+        raise known
+    return known
 
 
 async def _bytes(request: Request) -> bytes:

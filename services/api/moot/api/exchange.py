@@ -13,6 +13,7 @@ from starlette.responses import Response
 from moot.api.bodies import field_problems, read_body
 from moot.api.callers import Callers
 from moot.api.cursors import Cursors
+from moot.api.idempotency import REPLAYED, IdempotencyKeys
 from moot.api.problems import PROBLEMS, SOON, Problem
 from moot.contracts.debates import Caller
 from moot.contracts.ids import CommandId, TopicId, derived_id, is_hex_id
@@ -57,6 +58,7 @@ class Api:
     waiter: PositionWaiter
     callers: Callers
     cursors: Cursors
+    keys: IdempotencyKeys
     pepper: str
     secret_key: str
     public_url: str | None = None
@@ -89,12 +91,7 @@ class Asked:
         return key
 
     def command_id(self) -> CommandId:
-        """Derived from caller and Idempotency-Key: the same wish has one effect, however often.
-
-        The stream that a command goes to knows its id, so a key that comes again for another topic
-        isn't recognised; that, and the very bytes of the first answer, need answers to be kept,
-        which comes with the issue on the API.
-        """
+        """Derived from caller and Idempotency-Key: the same wish has one effect, however often."""
         key = self.idempotency_key
         return CommandId(
             new_id() if key is None else derived_id("command", self.caller.auth_id, key)
@@ -202,7 +199,7 @@ def answer_write(view: BaseModel, outcome: Outcome[Any], status: int = 200) -> R
     response = Response(view.model_dump_json(), status, media_type=JSON)
     response.headers[POSITION] = str(outcome.position)
     if outcome.replayed:
-        response.headers["Idempotency-Replayed"] = "true"
+        response.headers[REPLAYED] = "true"
     return response
 
 

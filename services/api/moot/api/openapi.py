@@ -53,7 +53,8 @@ _READ_HEADERS: list[dict[str, Any]] = [
 _IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
-    "description": "The same key and request from the same caller take effect once.",
+    "description": "The same key and request from the same caller take effect once, and for a day"
+    " get the same answer.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255},
 }
 
@@ -96,6 +97,7 @@ def always(operation: Operation) -> tuple[str, ...]:
         codes.append("not-admin")
     if operation.method != "GET":
         codes += ["invalid-header", "chronicle-unavailable", "event-too-large"]
+        codes += ["idempotency-key-in-use", "idempotency-key-reused"]
     elif "projection-behind" in operation.problems:
         codes.append("invalid-header")
     if operation.body is not None:
@@ -146,7 +148,7 @@ def _other_parameters(operation: Operation) -> list[dict[str, Any]]:
     found = _query_parameters(operation)
     if "projection-behind" in operation.problems:
         found += _READ_HEADERS
-    if operation.method == "POST":
+    if operation.method != "GET":
         found.append(_IDEMPOTENCY_KEY)
     return found
 

@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Literal
 
 import structlog
@@ -14,9 +16,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from moot.api.bodies import body_bytes
 from moot.api.callers import credentials_required
 from moot.api.exchange import Answer, Api, Asked
 from moot.api.problems import SOON, Problem, problem_response
+from moot.api.queries.idempotency_keys import Name
 from moot.contracts.shape import Frozen
 from moot.runtime.chronicle import ChronicleUnavailableError, MessageTooLargeError
 from moot.runtime.database import is_outage
@@ -49,6 +53,8 @@ class Operation:
     problems: tuple[str, ...] = ()
     """What it may refuse beyond what any operation may; see `always` in `moot.api.openapi`."""
     media_types: tuple[str, ...] = field(default=("application/json",))
+    shows_secret: bool = False
+    """Its answer isn't kept, so that a repeat is refused: `already-issued`."""
 
 
 def mount(app: FastAPI, api: Api, operations: Sequence[Operation]) -> None:
@@ -125,7 +131,25 @@ async def _answer(api: Api, operation: Operation, request: Request) -> Response:
         raise credentials_required()
     if operation.who == "admins" and not asked.caller.is_admin:
         raise Problem("not-admin")
-    return await operation.answer(api, asked)
+    if operation.method == "GET" or (key := asked.idempotency_key) is None:
+        return await operation.answer(api, asked)
+    return await api.keys.once(
+        Name(asked.caller.auth_id, key),
+        await _fingerprint(operation, request),
+        lambda: operation.answer(api, asked),
+        shows_secret=operation.shows_secret,
+    )
+
+
+async def _fingerprint(operation: Operation, request: Request) -> bytes:
+    """Tell the request from any other, by method, address and body."""
+    url = request.url
+    read = sha256(f"{operation.method} {url.path}?{url.query}\n".encode())
+    if operation.body is not None:
+        # What is wrong with a body, the operation says: a hidden topic it knows nothing about.
+        with suppress(Problem):
+            read.update(await body_bytes(request))
+    return read.digest()
 
 
 def _of(error: Exception) -> Problem:

@@ -249,6 +249,12 @@ PROBLEMS: Mapping[str, Explained] = {
         "The idempotency key was used",
         "This Idempotency-Key came before with another request; use a new key for a new wish.",
     ),
+    "idempotency-key-in-use": Explained(
+        409,
+        "The first request is still being carried out",
+        "A request with this Idempotency-Key came a moment ago. Ask again after `Retry-After`"
+        " seconds: then there is an answer, the same for both.",
+    ),
     "projection-behind": Explained(
         503,
         "The read model is behind",
