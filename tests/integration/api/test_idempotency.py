@@ -45,7 +45,9 @@ def chronicle() -> WatchedChronicle:
 
 async def age(pool: Pool, by: timedelta) -> None:
     """Let what is kept be as old as if that much time had passed."""
-    await pool.execute("UPDATE access.idempotency_keys SET claimed_at = claimed_at - $1::interval", by)
+    await pool.execute(
+        "UPDATE access.idempotency_keys SET claimed_at = claimed_at - $1::interval", by
+    )
 
 
 async def written(pool: Pool, answers: int) -> None:

@@ -186,6 +186,7 @@ OPERATIONS = (
         body=RegisterWebhookBody,
         example=_EXAMPLE,
         problems=("already-issued",),
+        shows_secret=True,
     ),
     Operation(
         "GET",
@@ -253,5 +254,6 @@ OPERATIONS = (
             "too-many-secrets",
             "overlap-out-of-bounds",
         ),
+        shows_secret=True,
     ),
 )
