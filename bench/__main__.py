@@ -17,6 +17,7 @@ from bench import (
     failover,
     freshness,
     memory,
+    rebuild,
     report,
     start,
     waiting,
@@ -32,6 +33,7 @@ ON_SERVERS: dict[str, Callable[[Servers], Awaitable[Result]]] = {
     "waiting": waiting.run,
     "failover": failover.run,
     "announce": announce.run,
+    "rebuild": rebuild.run,
 }
 IN_FOLDER: dict[str, Callable[[Path], Awaitable[Result]]] = {
     "commands": commands.run,

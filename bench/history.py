@@ -96,6 +96,11 @@ def written(events: int, seed: int = 1) -> Iterator[Written]:
         yield document(stream, event, number)
 
 
+def topic_of(number: int) -> TopicId:
+    """Return which topic the debate of that number is about, from 0, as they begin."""
+    return TopicId(derived_id("bench-topic", str(number)))
+
+
 def document(stream: StreamName, event: Event, number: int) -> Written:
     """Return the stream's event of that number as it is stored."""
     event_id = EventId(derived_id("bench", stream.label, str(number)))
@@ -121,7 +126,7 @@ def _debate(
     lives: Sequence[Sequence[TopicEvent]], luck: random.Random, number: int
 ) -> Iterator[tuple[StreamName, Event]]:
     """Yield one topic's events, and between them those of what they led to."""
-    topic_id = TopicId(derived_id("bench-topic", str(number)))
+    topic_id = topic_of(number)
     stream = StreamName("topic", topic_id)
     queue = StreamName("delivery", derived_id("bench-queue", topic_id))
     if number < AGENTS:

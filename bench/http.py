@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 
 class HttpClient:
-    """A kept-alive connection in one agent's name."""
+    """A kept-alive connection, in one agent's name or, without a key, nobody's."""
 
     def __init__(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, key: str
@@ -17,7 +17,7 @@ class HttpClient:
         self._key = key
 
     @classmethod
-    async def connect(cls, base_url: str, key: str) -> Self:
+    async def connect(cls, base_url: str, key: str = "") -> Self:
         address = urlsplit(base_url)
         return cls(*await asyncio.open_connection(address.hostname, address.port), key)
 
@@ -29,7 +29,14 @@ class HttpClient:
             f"Content-Type: application/json\r\nIdempotency-Key: {idempotency_key}\r\n"
             f"Content-Length: {len(content)}\r\n\r\n"
         )
-        self._writer.write(head.encode() + content)
+        return await self._answered(head.encode() + content)
+
+    async def get(self, path: str) -> int:
+        """Return the answer's status, once all of it is here."""
+        return await self._answered(f"GET {path} HTTP/1.1\r\nHost: bench\r\n\r\n".encode())
+
+    async def _answered(self, asked: bytes) -> int:
+        self._writer.write(asked)
         answer = await self._reader.readuntil(b"\r\n\r\n")
         await self._reader.readexactly(_content_length(answer))
         return int(answer.split(b" ", 2)[1])

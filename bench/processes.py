@@ -13,10 +13,10 @@ from moot.cli.local.probe import http_get
 from moot.cli.local.process import Process
 from moot.runtime.settings import DatabaseSettings
 
-NOTHING: Mapping[str, str] = {}
 READY = 200
 READY_SECONDS = 60.0
 STOP_SECONDS = 10.0
+NOTHING: Mapping[str, str] = {}
 
 
 @asynccontextmanager
@@ -25,15 +25,17 @@ async def running_service(
     settings: DatabaseSettings,
     *,
     replica: int = 1,
+    port: int | None = None,
     given: Mapping[str, str] = NOTHING,
 ) -> AsyncGenerator[Process]:
     """`python -m moot.<name>`, ready, with `given` in its environment; asked to stop at the end."""
-    port = free_port()
+    port = port or free_port()
     urls = ServerUrls(settings.nats_url, settings.nats_monitor_url, settings.database_url)
     environment = service_environment(
         name, replica, port=port, servers=urls, inherited={**os.environ, **given}
     )
-    async with running(arguments_of(name), environment | {"MOOT_LOG_LEVEL": "warning"}) as process:
+    environment |= {"MOOT_LOG_LEVEL": "warning"}
+    async with running(arguments_of(name), environment) as process:
         async with asyncio.timeout(READY_SECONDS):
             while not await _is_ready(port):  # noqa: ASYNC110 another process tells by HTTP only
                 await asyncio.sleep(0.02)

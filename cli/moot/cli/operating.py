@@ -106,15 +106,19 @@ def operate(
     work: Callable[[Operator], Coroutine[Any, Any, AnswerT]],
     *,
     connections: int = 2,
+    is_long: bool = False,
 ) -> AnswerT:
-    """Do `work` as an operator of these servers. Raises SurroundingsError when one is away."""
+    """Do `work` as an operator of these servers. Raises SurroundingsError when one is away.
+
+    Work that goes through the whole Chronicle `is_long`.
+    """
 
     async def run() -> AnswerT:
         async with _connected(servers, connections) as operator:
             return await work(operator)
 
     try:
-        return asyncio.run(run())
+        return _at_full_speed(run()) if is_long else asyncio.run(run())
     except CommandError:
         raise
     except UnreadableStreamError as error:
@@ -123,6 +127,12 @@ def operate(
         if not isinstance(error, ChronicleUnavailableError) and not is_outage(error):
             raise
         raise SurroundingsError(f"The servers don't answer: {error!r}") from error
+
+
+def _at_full_speed(work: Coroutine[Any, Any, AnswerT]) -> AnswerT:
+    from moot.runtime.lifecycle import run_at_full_speed  # noqa: PLC0415 - slow to import
+
+    return run_at_full_speed(work)
 
 
 @asynccontextmanager

@@ -167,7 +167,7 @@ def _work(
         await operator.exists(projection)
         return await on_generations(operator, projection, reason, work, as_json=as_json)
 
-    return operate(servers_of(data), run, connections=CONNECTIONS)
+    return operate(servers_of(data), run, connections=CONNECTIONS, is_long=True)
 
 
 async def on_generations(

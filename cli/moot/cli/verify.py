@@ -40,7 +40,7 @@ def verify(
         return await _compared(operator, projection, None if whole else sample)
 
     try:
-        found = operate(servers_of(data), work)
+        found = operate(servers_of(data), work, is_long=whole)
     except CannotCompareError as error:
         raise SurroundingsError(f"It can't be compared: {error}") from error
     if as_json:

@@ -40,6 +40,7 @@ Close = Callable[[], Awaitable[object]]
 
 SettingsT = TypeVar("SettingsT", bound=RuntimeSettings)
 ConnectionT = TypeVar("ConnectionT")
+ResultT = TypeVar("ResultT")
 
 log = structlog.stdlib.get_logger()
 
@@ -91,13 +92,18 @@ Build = Callable[[SettingsT, Host], Coroutine[Any, Any, Service]]
 def main(name: str, settings_class: type[SettingsT], build: Build[SettingsT]) -> NoReturn:
     """Run the service until SIGTERM or SIGINT; exit with 0, with 2 on bad settings, else with 1."""
     settings = load_settings(settings_class)
-    collect_rarely()
     start_logging(name, log_format=settings.log_format, level=settings.log_level)
     tracing = start_tracing(name, settings.replica)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        code = runner.run(run(settings, build))
+    code = run_at_full_speed(run(settings, build))
     _flush(tracing)
     sys.exit(code)
+
+
+def run_at_full_speed(work: Coroutine[Any, Any, ResultT]) -> ResultT:
+    """As `asyncio.run`, for what goes through many events."""
+    collect_rarely()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work)
 
 
 def collect_rarely() -> None:

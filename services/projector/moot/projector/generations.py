@@ -5,6 +5,7 @@ as long as that takes, a few milliseconds, and nobody fail: see `show_serving` i
 tables/generations.sql.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -138,6 +139,12 @@ async def begun(pool: Pool, projection: str) -> Generation:
         await connection.execute(tables_of(projection, schema, state="rebuilding"))
         log.warning("generation_begun", projection=projection, schema=schema)
         return (await generations(connection, projection)).numbered(number)
+
+
+async def count_rows(pool: Pool, generation: Generation, tables: Sequence[str]) -> None:
+    """Let PostgreSQL look at the tables, or it would plan its first queries for empty ones."""
+    for table in tables:
+        await pool.execute(f'ANALYZE "{generation.schema}"."{table}"')
 
 
 async def drop(pool: Pool, generation: Generation) -> None:

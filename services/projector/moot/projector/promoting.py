@@ -45,6 +45,8 @@ async def compared(
 
     Raises PromotionRefusedError where they differ.
     """
+    # Before there is a snapshot, which would keep PostgreSQL from clearing up meanwhile.
+    await fold.advance(chronicle, await position_of(pool, generation))
     async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
         until = await position_of(connection, generation)
         found = await all_differences(connection, chronicle, fold, generation.schema, until)

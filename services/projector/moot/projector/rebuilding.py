@@ -4,7 +4,6 @@ Each promotion is an event first; who is killed between that and the switch does
 event, found in the Chronicle, is obeyed.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -12,12 +11,12 @@ from moot.projector import generations
 from moot.projector.building import Builder, BuildError, Doing, Progress, Tell, position_of
 from moot.projector.generations import Generation
 from moot.projector.plain.chronicle_fold import ChronicleFold
+from moot.projector.plain.folded_along import FoldedAlong
 from moot.projector.plain.projections import PLAIN
 from moot.projector.promoting import check_dead_letters, compared, switch
 from moot.runtime.chronicle import Chronicle
 from moot.runtime.database import Pool
 from moot.runtime.projection import Projection
-from moot.runtime.shared_following import SharedFollowing
 
 CONNECTIONS = 4
 """Of the pool: the builder's, the comparison's, the switch's, and one to look with."""
@@ -77,21 +76,16 @@ class Rebuilding:
     async def _brought_up(
         self, built: Generation, *, promote: bool, accept_lower: bool
     ) -> Generation:
-        # Building and folding share what is fetched and decoded.
-        shared = SharedFollowing(self.chronicle)
         fold = ChronicleFold(PLAIN[self.projection.name])
-        builder = self._builder(shared, built)
+        # What an earlier build has done already; the rest is folded as it is built.
+        await fold.advance(self.chronicle, await position_of(self.pool, built))
+        head = await self.chronicle.head()
+        builder = self._builder(FoldedAlong(self.chronicle, fold, head), built)
         async with builder.following():
-            head = await self.chronicle.head()
-            folding = asyncio.create_task(fold.advance(shared, head))
-            try:
-                await builder.reaches(head)
-                self._say(built, "comparing", await position_of(self.pool, built), head)
-                await folding
-            finally:
-                folding.cancel()
-                await asyncio.wait({folding})
-            await compared(self.pool, shared, fold, built)
+            position = await builder.reaches(head)
+            self._say(built, "comparing", position, head)
+            await generations.count_rows(self.pool, built, self.projection.tables)
+            await compared(self.pool, self.chronicle, fold, built)
             if not promote:
                 return built
             if not accept_lower:

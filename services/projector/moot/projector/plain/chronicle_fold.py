@@ -80,15 +80,19 @@ class ChronicleFold:
         return len(self._open)
 
     async def advance(self, chronicle: Chronicle, until: int) -> None:
-        """Fold everything up to `until`. Raises CannotCompareError when the Chronicle ends before.
-
-        A shared chronicle fetches and decodes once for all who follow it.
-        """
+        """Fold everything up to `until`. Raises CannotCompareError: the Chronicle ends before."""
         async for batch in batches(chronicle, self.position, until):
-            for stored in batch.events:
-                if stored.position <= until and stored.subject.startswith(self._subjects):
-                    self._take(stored, batch.decoded)
+            self.take(batch, until)
         self.position = max(self.position, until)
+
+    def take(self, batch: Batch, until: int) -> None:
+        """Fold what is new of a batch that begins no later than after `position`."""
+        known, before, subjects = batch.decoded, self.position, self._subjects
+        for stored in batch.events:
+            if before < stored.position <= until:
+                self.position = stored.position
+                if stored.subject.startswith(subjects):
+                    self._take(stored, known)
 
     def sums(self) -> Sums:
         """Return the sums of all rows, of those too that may still change."""
