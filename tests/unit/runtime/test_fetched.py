@@ -1,13 +1,15 @@
 """What was fetched is joined into transactions: large ones while far behind, at once else."""
 
 import asyncio
+import time
 from datetime import UTC, datetime
 
 import pytest
 
 from moot.runtime.chronicle import Stored
-from moot.runtime.fetched import Fetched, together, up_to
+from moot.runtime.fetched import Fetched, gathered, together, up_to
 from moot.runtime.set_aside import Item
+from tests.support.waiting import turn_of_others
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 LONG = 60.0
@@ -64,6 +66,46 @@ async def test_nothing_may_come() -> None:
 async def test_a_failure_is_raised_where_it_is_waited_for() -> None:
     with pytest.raises(ConnectionError):
         await together(queue(fetched(1, 1, 1), ConnectionError()), 5, LONG)
+
+
+def never(_: Item) -> bool:
+    return False
+
+
+def from_third(item: Item) -> bool:
+    return item.stored.position >= 3
+
+
+async def test_what_is_urgent_is_not_kept_waiting() -> None:
+    later = time.monotonic() + LONG
+    found = await gathered(queue(fetched(3, 3, 3)), 10, LONG, from_third, later)
+    assert positions(found) == [3]
+
+
+async def test_what_is_not_urgent_waits_for_something_that_is() -> None:
+    waiting = queue(fetched(1, 1, 1))
+    later = time.monotonic() + LONG
+    gathering = asyncio.create_task(gathered(waiting, 10, LONG, from_third, later))
+    while not waiting.empty():
+        await turn_of_others()
+    for position in (2, 3, 4):
+        await turn_of_others()
+        waiting.put_nowait(fetched(position, position, position))
+    assert positions(await gathering)[:3] == [1, 2, 3]
+
+
+async def test_what_is_not_urgent_waits_no_longer_than_it_may() -> None:
+    soon = time.monotonic() + AT_ONCE
+    assert positions(await gathered(queue(fetched(1, 2, 2)), 10, LONG, never, soon)) == [1, 2]
+    assert time.monotonic() >= soon
+    assert positions(await gathered(queue(fetched(1, 2, 2)), 10, LONG, never, soon)) == [1, 2]
+
+
+async def test_what_is_not_urgent_waits_for_no_more_than_fits() -> None:
+    later = time.monotonic() + LONG
+    assert positions(await gathered(queue(fetched(1, 5, 5)), 5, LONG, never, later)) == [
+        *range(1, 6)
+    ]
 
 
 def test_what_lies_after_the_end_is_left_out() -> None:

@@ -6,7 +6,12 @@ from contextlib import AsyncExitStack, aclosing
 from moot.contracts.subjects import Category, StreamName
 from moot.runtime.chronicle import Batch, Message
 from moot.runtime.memory import InMemoryChronicle
-from moot.runtime.shared_following import KEPT_EVENTS, SharedFollowing
+from moot.runtime.shared_following import (
+    BUSY_EVENTS_PER_SECOND,
+    KEPT_EVENTS,
+    Pace,
+    SharedFollowing,
+)
 
 STREAM = StreamName("topic", "0" * 32)
 BATCH = KEPT_EVENTS // 4
@@ -121,3 +126,24 @@ async def test_reading_ends_with_its_last_reader() -> None:
             assert await positions(batches, 1) == [1]
 
     assert chronicle.followings == 2
+
+
+def busy_after(events: int, per_second: float) -> bool:
+    pace = Pace()
+    for number in range(events):
+        pace.came(1, number / per_second)
+    return pace.is_busy
+
+
+def test_it_pays_to_wait_for_more_only_while_many_come() -> None:
+    assert busy_after(1000, BUSY_EVENTS_PER_SECOND * 1.2)
+    assert not busy_after(1000, BUSY_EVENTS_PER_SECOND * 0.8)
+    assert not busy_after(1, BUSY_EVENTS_PER_SECOND)
+
+
+def test_it_is_busy_no_longer_when_what_came_is_long_ago() -> None:
+    pace = Pace()
+    pace.came(1000, 0.0)
+    assert pace.is_busy
+    pace.came(1, 1.0)
+    assert not pace.is_busy

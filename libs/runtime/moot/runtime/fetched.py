@@ -1,7 +1,8 @@
 """What was fetched of the Chronicle, and waits to be applied."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -36,6 +37,23 @@ async def together(
         items += last.items
         head, created_at = last.head, last.created_at
     return Fetched(items, head, created_at)
+
+
+async def gathered(
+    fetched: asyncio.Queue[Fetched | Exception],
+    most: int,
+    seconds: float,
+    is_urgent: Callable[[Item], bool],
+    at_leisure: float,
+) -> Fetched | None:
+    """As `together`; while nothing is urgent wait for more until `at_leisure`, a monotonic time."""
+    found = last = await together(fetched, most, seconds)
+    while found and last and 0 < len(found.items) < most and not any(map(is_urgent, last.items)):
+        left = at_leisure - time.monotonic()
+        last = await together(fetched, most - len(found.items), left) if left > 0 else None
+        if last is not None:
+            found = Fetched([*found.items, *last.items], last.head, last.created_at)
+    return found
 
 
 def _is_far_behind(items: Sequence[Item], most: int, head: int) -> bool:

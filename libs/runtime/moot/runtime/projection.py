@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
+from moot.contracts.catalogue import Event
 from moot.contracts.envelope import Recorded
 from moot.contracts.subjects import Category, StreamName
 from moot.runtime.chronicle import Stored
@@ -35,6 +36,8 @@ class Projection:
     apply: Apply
     forget: Forget
     key: Callable[[Stored], str] = stream_key
+    moved_by: frozenset[type[Event]] | None = None
+    """The events that can change a row, None for all that it reads. The others aren't urgent."""
 
     subjects: tuple[str, ...] = field(init=False, repr=False, compare=False)
     """What the subjects of the events begin with that it reads."""
@@ -45,3 +48,6 @@ class Projection:
 
     def wants(self, event: Stored) -> bool:
         return event.subject.startswith(self.subjects)
+
+    def is_moved_by(self, event: Recorded) -> bool:
+        return self.moved_by is None or type(event.event) in self.moved_by

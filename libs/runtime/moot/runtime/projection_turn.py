@@ -24,7 +24,7 @@ from moot.runtime.checkpoint import FAST, Checkpoint, OwnershipLostError, Step
 from moot.runtime.chronicle import Batch, Chronicle, Hole, Stored
 from moot.runtime.database import Connection, is_outage
 from moot.runtime.decoding import UndecodableEventError, decoded
-from moot.runtime.fetched import Fetched, parts, together, up_to
+from moot.runtime.fetched import Fetched, gathered, parts, up_to
 from moot.runtime.key_rebuild import lived, made_anew
 from moot.runtime.projection import Projection
 from moot.runtime.projection_operations import (
@@ -50,6 +50,10 @@ MOST_EVENTS = FETCH * FETCHES_AHEAD
 """The most of one transaction: what was fetched during the last one is applied together."""
 
 RENEW_SECONDS = 0.6
+PASSING_SECONDS = 0.05
+"""How often at most the checkpoint is moved past events that change no row: as each transaction
+costs its share, that was most of what a busy projector did."""
+
 VERIFY_SECONDS = 10.0
 """What happens to the Chronicle behind the checkpoint is found out within this time."""
 
@@ -85,6 +89,7 @@ class Turn:
         self._accepted: set[Hole] = set()
         self._sessions = -1
         self._verify_at = 0.0
+        self._moved_at = 0.0
 
     async def begin(self) -> None:
         """Check that the checkpoint is one of this Chronicle. Raises StoppedError."""
@@ -186,7 +191,8 @@ class Turn:
             return Item(stored, error)
 
     async def _next(self, fetched: asyncio.Queue[Fetched | Exception], most: int) -> None:
-        found = await together(fetched, most, RENEW_SECONDS)
+        at_leisure = self._moved_at + PASSING_SECONDS
+        found = await gathered(fetched, most, RENEW_SECONDS, self._is_urgent, at_leisure)
         if found is None:
             await self._renew(0)
             return
@@ -208,6 +214,12 @@ class Turn:
                 return
         if hole is not None:
             raise StoppedError(str(Holed((hole,))))
+
+    def _is_urgent(self, item: Item) -> bool:
+        """Whether readers or operators wait for what this one does."""
+        if item.operation is not None or isinstance(item.event, Exception):
+            return True
+        return item.event is not None and self._projection.is_moved_by(item.event)
 
     async def _renew(self, head: int) -> None:
         created_at = self.checkpoint.stream_created_at
@@ -234,7 +246,7 @@ class Turn:
         began_ns = time.time_ns()
         good, letters = self._aside.sorted_out(items)
         async with self._scope.transaction(self._connection):
-            if not good and not letters:
+            if not letters and not any(map(self._projection.is_moved_by, good)):
                 await self._connection.execute(FAST)
             moved = await self._advance(items, head, pauses=pauses)
             parked = await self._aside.park(self._connection, letters) if letters else None
@@ -255,6 +267,7 @@ class Turn:
 
     def _moved(self, checkpoint: Checkpoint, head: int) -> None:
         self.checkpoint = checkpoint
+        self._moved_at = time.monotonic()
         self._progress.at(checkpoint.position, head)
 
     async def _carry_out(self, stored: Stored, done: Operation, head: int) -> None:

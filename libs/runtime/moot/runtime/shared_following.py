@@ -6,6 +6,7 @@ the others where it meets them.
 """
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing, suppress
@@ -19,6 +20,15 @@ KEPT_EVENTS: Final = 4000
 
 PATIENCE_SECONDS: Final = 5.0
 """How long the others wait for the slowest before it has to read for itself."""
+
+BUSY_EVENTS_PER_SECOND: Final = 800
+LINGER_SECONDS: Final = 0.008
+"""How long a busy reading lets events come together, so that each commit takes more of them."""
+
+FULL_EVENTS: Final = 100
+"""A batch that needs nothing to come to it."""
+
+_RECENT_SECONDS: Final = 0.1
 
 
 class SharedFollowing:
@@ -113,6 +123,7 @@ class _Reading:
         self._changed = asyncio.Event()
         self._failure: Exception | None = None
         self._closing = False
+        self._pace = Pace()
         self._fetching = asyncio.create_task(self._fetch(source))
 
     @property
@@ -168,10 +179,16 @@ class _Reading:
                 async for batch in batches:
                     await self._make_room()
                     self._add(batch)
+                    await self._linger(len(batch.events))
         except Exception as error:  # noqa: BLE001 raised in everyone who reads this
             self._failure = error
         finally:
             self._tell()
+
+    async def _linger(self, events: int) -> None:
+        self._pace.came(events, asyncio.get_running_loop().time())
+        if self._pace.is_busy and 0 < events < FULL_EVENTS:
+            await asyncio.sleep(LINGER_SECONDS)
 
     def _add(self, batch: Batch) -> None:
         if batch.events:
@@ -205,6 +222,24 @@ class _Reading:
         self._events -= len(first.events)
         self._begins_after = first.events[-1].position
         self._places = {r: place for r, place in self._places.items() if place >= self._dropped}
+
+
+class Pace:
+    """Whether events come so fast that it pays to wait for more: never for one that comes alone."""
+
+    def __init__(self) -> None:
+        self._recent = 0.0
+        self._at = -math.inf
+
+    def came(self, events: int, now: float) -> None:
+        """Count what came at `now`, in seconds; older ones count for less and less."""
+        self._recent = self._recent * math.exp((self._at - now) / _RECENT_SECONDS) + events
+        self._at = now
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether they come at `BUSY_EVENTS_PER_SECOND` or more, of late."""
+        return self._recent >= BUSY_EVENTS_PER_SECOND * _RECENT_SECONDS
 
 
 def _after(position: int, batch: Batch) -> Batch:

@@ -59,6 +59,8 @@ class Known:
 
 async def apply(connection: Connection, batch: Sequence[Recorded]) -> None:
     moving = [recorded for recorded in batch if type(recorded.event) in MOVING]
+    if not moving:
+        return
     known = await _read(connection, {(r.stream.category, r.stream.id) for r in moving})
     for recorded in moving:
         key = (recorded.stream.category, recorded.stream.id)
@@ -99,5 +101,10 @@ def _row(key: Key, known: Known) -> Row:
 
 
 DEADLINES = Projection(
-    "deadlines_v1", frozenset({"topic", "delivery"}), ("deadlines",), apply, forget
+    "deadlines_v1",
+    frozenset({"topic", "delivery"}),
+    ("deadlines",),
+    apply,
+    forget,
+    moved_by=MOVING,
 )

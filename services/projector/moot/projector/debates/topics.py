@@ -98,7 +98,16 @@ FROM unnest(
 WHERE t.topic_id = c.topic_id AND t.position < c.position
 """
 
-STATEMENTS = (INSERT, UPDATE)
+# What most events do to a topic. As an UPDATE they would cost ten times as much: each null in each
+# column is looked at in Python, sent, and read.
+MOVE = """
+UPDATE topics AS t
+SET position = c.position
+FROM unnest($1::uuid[], $2::bigint[]) AS c (topic_id, position)
+WHERE t.topic_id = c.topic_id AND t.position < c.position
+"""
+
+STATEMENTS = (INSERT, UPDATE, MOVE)
 
 
 @dataclass(slots=True)
@@ -137,8 +146,6 @@ class Change:
 
     def add(self, event: TopicEvent, position: int) -> Self:
         self.position = position
-        if type(event) in _WITHOUT_COLUMNS:
-            return self
         match event:
             case TopicCreated():
                 self._create(event, position)
@@ -202,15 +209,23 @@ _row: Callable[[Change], Row] = attrgetter(*Change.__slots__)
 
 async def project(connection: Connection, batch: Sequence[tuple[Recorded, TopicEvent]]) -> None:
     changes: dict[str, Change] = {}
+    moved: dict[str, int] = {}
     for recorded, event in batch:
         topic_id, position = recorded.stream.id, recorded.position
-        change = changes.get(topic_id) or Change(topic_id, position)
-        changes[topic_id] = change.add(event, position)
+        if type(event) in _WITHOUT_COLUMNS:
+            moved[topic_id] = position
+        else:
+            change = changes.get(topic_id) or Change(topic_id, position)
+            changes[topic_id] = change.add(event, position)
+    for topic_id in changes.keys() & moved.keys():
+        change = changes[topic_id]
+        change.position = max(change.position, moved.pop(topic_id))
     born = [change for change in changes.values() if change.creator is not None]
     inserted = await write(connection, INSERT, [change.row() for change in born])
     # What was there already takes the way of a change, which no older event gets through.
     rest = list(changes.values()) if inserted < len(born) else _unborn(changes)
     await write(connection, UPDATE, [change.row() for change in rest])
+    await write(connection, MOVE, list(moved.items()))
 
 
 def _unborn(changes: dict[str, Change]) -> list[Change]:
