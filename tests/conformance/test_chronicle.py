@@ -327,3 +327,19 @@ async def test_many_follow_at_their_own_pace(chronicle: Chronicle) -> None:
         assert texts(await followed(slow, 1)) == ["a"]
         assert texts(await followed(fast, 4)) == ["a", "b", "c", "d"]
         assert texts(await followed(slow, 3)) == ["b", "c", "d"]
+
+
+async def test_pages_lead_through_everything_a_category_or_one_stream(chronicle: Chronicle) -> None:
+    first = await chronicle.append(TOPIC, 0, messages("a", "b"))
+    await chronicle.append(DELIVERY, 0, messages("c"))
+    await chronicle.append(OTHER_TOPIC, 0, messages("d"))
+    await chronicle.append(TOPIC, first, messages("e"))
+
+    assert texts(await chronicle.page(0, 3)) == ["a", "b", "c"]
+    assert texts(await chronicle.page(3, 3)) == ["d", "e"]
+    assert texts(await chronicle.page(1, 3, "topic")) == ["b", "d", "e"]
+    assert texts(await chronicle.page(0, 2, TOPIC)) == ["a", "b"]
+    assert texts(await chronicle.page(2, 2, TOPIC)) == ["e"]
+    assert await chronicle.page(5, 2) == []
+    assert await chronicle.page(0, 2, "access") == []
+    assert await chronicle.page(0, 1) == [await chronicle.get(1)]

@@ -11,6 +11,7 @@ from moot.api.callers import Callers
 from moot.api.cursors import Cursors
 from moot.api.exchange import Api
 from moot.api.idempotency import IdempotencyKeys
+from moot.api.live import Live
 from moot.projector.migrate import migrate
 from moot.projector.projections import PROJECTIONS
 from moot.runtime.database import Pool, PositionWaiter, connect_pool
@@ -57,9 +58,9 @@ async def api(
     own_pool = await connect_pool(settings, name="tests-api", size=4)
     keys = IdempotencyKeys(own_pool)
     runners = [ProjectionRunner(one, chronicle, pool, replica) for one in PROJECTIONS]
-    jobs = [
-        asyncio.create_task(job()) for job in (waiter.run, keys.run, *(one.run for one in runners))
-    ]
+    live = Live.on(chronicle, own_pool)
+    running = (waiter.run, keys.run, live.fan_out.run, *(one.run for one in runners))
+    jobs = [asyncio.create_task(job()) for job in running]
     yield Api(
         dispatcher=Dispatcher(chronicle, source="moot/api", now=clock),
         chronicle=chronicle,
@@ -68,6 +69,7 @@ async def api(
         callers=Callers(own_pool, admin_key=ADMIN_KEY, pepper=PEPPER, now=clock),
         cursors=Cursors(SECRET_KEY),
         keys=keys,
+        live=live,
         pepper=PEPPER,
         secret_key=SECRET_KEY,
     )

@@ -73,7 +73,7 @@ class World:
         sent = {"Chronicle-Min-Position": str(self.seen)} if method == "GET" else {}
         sent |= {**caller, **headers}
         answer = await self.http.request(method, path, json=json, content=content, headers=sent)
-        if method != "GET" and answer.is_success:
+        if method not in {"GET", "HEAD"} and answer.is_success:
             self.seen = max(self.seen, int(answer.headers["Chronicle-Position"]))
         return answer
 

@@ -7,6 +7,9 @@ from moot.contracts.ids import is_safe_token
 CHRONICLE = "CHRONICLE"
 DEAD = "DEAD"
 
+EVERYTHING = "chronicle.>"
+"""Every subject of the Chronicle."""
+
 Category = Literal[
     "topic",
     "ceremony",

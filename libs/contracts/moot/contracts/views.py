@@ -150,6 +150,47 @@ class WaitingDeadlineView(View):
     """Of the event that it follows from."""
 
 
+class EventView(View):
+    """An event as it is stored, a CloudEvents document, and its place in the Chronicle.
+
+    Attributes that are null weren't there, or are kept from who asks without credentials.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    position: int
+    specversion: str
+    id: str
+    type: str
+    source: str
+    subject: str | None = None
+    time: Moment | None = None
+    datacontenttype: str | None = None
+    dataschema: str | None = None
+    data: Any = None
+    correlationid: str | None = None
+    causationid: str | None = None
+    commandid: str | None = None
+    commandhash: str | None = None
+    authid: str | None = None
+    traceparent: str | None = None
+
+
+class ExplainedEventView(View):
+    """An event, what led to it and what it led to, as far as the caller may see them.
+
+    Only what is near is looked at: from position `searched_after` (exclusive) to `searched_to`.
+    """
+
+    event: EventView
+    causes: tuple[EventView, ...]
+    """What it follows from, the first cause first."""
+    effects: tuple[EventView, ...]
+    """What follows from it, at first or at second hand, in order."""
+    searched_after: int
+    searched_to: int
+
+
 class PageView(View, Generic[ItemT]):
     items: tuple[ItemT, ...]
     next: str | None

@@ -138,6 +138,16 @@ class Chronicle(Protocol):
         """Return the stream's events after a position, in order. In a cluster it may be stale."""
         ...
 
+    async def page(
+        self, after: int, most: int, of: StreamName | Category | None = None
+    ) -> list[Stored]:
+        """Return the next events after a position, in order, up to `most` and to 16 MiB.
+
+        None at all only where nothing comes after: of one stream, of one category, or of
+        everything. In a cluster it may be stale.
+        """
+        ...
+
     async def last(self, stream: StreamName) -> Stored | None:
         """Return the stream's last event, as the leader knows it."""
         ...

@@ -1,11 +1,11 @@
-"""Reading one stream of events with batched direct gets: no leader, no consumer, one question."""
+"""Reading with batched direct gets: no leader, no consumer, one question."""
 
 import asyncio
 import json
 
 from nats.aio.msg import Msg
 
-from moot.contracts.subjects import CHRONICLE, StreamName
+from moot.contracts.subjects import CHRONICLE, EVERYTHING, Category, StreamName, category_filter
 from moot.runtime.chronicle import Stored
 from moot.runtime.jetstream_api import directly_read
 from moot.runtime.nats_connection import LostAnswerError, NatsConnection, header_of, status_of
@@ -22,14 +22,29 @@ async def read_after(connection: NatsConnection, stream: StreamName, after: int)
     events: list[Stored] = []
     more = True
     while more:
-        more = await _read_part(connection, stream, after, events)
+        more = await _read_part(connection, stream.subject, after, events, _BATCH)
         if events:
             after = events[-1].position
     return events
 
 
+async def read_page(
+    connection: NatsConnection, after: int, most: int, of: StreamName | Category | None
+) -> list[Stored]:
+    """Return the next events after a position: see `Chronicle.page`. Raises LostAnswerError."""
+    events: list[Stored] = []
+    await _read_part(connection, _subject(of), after, events, most)
+    return events
+
+
+def _subject(of: StreamName | Category | None) -> str:
+    if of is None:
+        return EVERYTHING
+    return of.subject if isinstance(of, StreamName) else category_filter(of)
+
+
 async def _read_part(
-    connection: NatsConnection, stream: StreamName, after: int, events: list[Stored]
+    connection: NatsConnection, subject: str, after: int, events: list[Stored], most: int
 ) -> bool:
     """Add the next events to `events`; says whether there are more."""
     ended: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
@@ -51,8 +66,8 @@ async def _read_part(
 
     question = {
         "seq": after + 1,
-        "next_by_subj": stream.subject,
-        "batch": _BATCH,
+        "next_by_subj": subject,
+        "batch": most,
         "max_bytes": _MAX_BYTES,
     }
     with connection.receiving(receive) as reply:
@@ -63,7 +78,7 @@ async def _read_part(
             async with asyncio.timeout(_SECONDS):
                 return await ended
         except TimeoutError as error:
-            raise LostAnswerError(f"no end of {stream.label} after {_SECONDS} s") from error
+            raise LostAnswerError(f"no end of {subject} after {_SECONDS} s") from error
 
 
 def _end(ended: asyncio.Future[bool], status: str, message: Msg) -> None:

@@ -23,7 +23,7 @@ from moot.runtime.chronicle import (
     check_messages,
     is_stored,
 )
-from moot.runtime.direct_get import read_after
+from moot.runtime.direct_get import read_after, read_page
 from moot.runtime.jetstream_api import (
     BUSY,
     MESSAGE_ID,
@@ -90,6 +90,11 @@ class JetStreamChronicle:
 
     async def read(self, stream: StreamName, after: int = 0) -> list[Stored]:
         return await self._patiently(lambda: read_after(self._connection, stream, after))
+
+    async def page(
+        self, after: int, most: int, of: StreamName | Category | None = None
+    ) -> list[Stored]:
+        return await self._patiently(lambda: read_page(self._connection, after, most, of))
 
     async def last(self, stream: StreamName) -> Stored | None:
         return await self._patiently(lambda: self._last(stream))

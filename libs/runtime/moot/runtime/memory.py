@@ -4,6 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 
 from moot.contracts.subjects import Category, StreamName
 from moot.runtime.chronicle import (
@@ -86,6 +87,18 @@ class InMemoryChronicle:
 
     async def read(self, stream: StreamName, after: int = 0) -> list[Stored]:
         return [event for event in self._streams[stream.subject] if event.position > after]
+
+    async def page(
+        self, after: int, most: int, of: StreamName | Category | None = None
+    ) -> list[Stored]:
+        if isinstance(of, StreamName):
+            return (await self.read(of, after))[:most]
+        wanted = (
+            event
+            for event in islice(self._events, after, None)
+            if event is not None and of in {None, event.stream.category}
+        )
+        return list(islice(wanted, most))
 
     async def last(self, stream: StreamName) -> Stored | None:
         own = self._streams[stream.subject]

@@ -54,6 +54,11 @@ class SharedFollowing:
     async def read(self, stream: StreamName, after: int = 0) -> list[Stored]:
         return await self._chronicle.read(stream, after)
 
+    async def page(
+        self, after: int, most: int, of: StreamName | Category | None = None
+    ) -> list[Stored]:
+        return await self._chronicle.page(after, most, of)
+
     async def last(self, stream: StreamName) -> Stored | None:
         return await self._chronicle.last(stream)
 

@@ -10,6 +10,7 @@ from moot.api.cursors import Cursors
 from moot.api.exchange import Api
 from moot.api.health_pages import HEALTH_PATHS, health_page
 from moot.api.idempotency import IdempotencyKeys
+from moot.api.live import Live
 from moot.api.openapi import document
 from moot.api.operations import answer_exceptions, mount
 from moot.api.problem_pages import explain_problem, list_problems
@@ -91,12 +92,13 @@ async def build(settings: ApiSettings, host: Host) -> Service:
     return Service(
         jobs={
             "http": server.serve,
+            "live": api.live.fan_out.run,
             "positions": api.waiter.run,
             "last uses": api.callers.note_uses_for_ever,
             "idempotency keys": api.keys.run,
             "old idempotency keys": api.keys.prune_for_ever,
         },
-        drain=(server.drain,),
+        drain=(api.live.fan_out.stop, server.drain),
     )
 
 
@@ -120,6 +122,7 @@ def _api(settings: ApiSettings, connection: NatsConnection, pool: Pool) -> Api:
         ),
         cursors=Cursors(settings.secret_key),
         keys=IdempotencyKeys(pool),
+        live=Live.on(chronicle, pool),
         pepper=settings.agent_key_pepper,
         secret_key=settings.secret_key,
         public_url=settings.public_url,

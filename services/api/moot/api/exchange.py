@@ -14,6 +14,7 @@ from moot.api.bodies import field_problems, read_body
 from moot.api.callers import Callers
 from moot.api.cursors import Cursors
 from moot.api.idempotency import REPLAYED, IdempotencyKeys
+from moot.api.live import Live
 from moot.api.problems import PROBLEMS, SOON, Problem
 from moot.contracts.debates import Caller
 from moot.contracts.ids import CommandId, TopicId, derived_id, is_hex_id
@@ -59,6 +60,7 @@ class Api:
     callers: Callers
     cursors: Cursors
     keys: IdempotencyKeys
+    live: Live
     pepper: str
     secret_key: str
     public_url: str | None = None
@@ -171,22 +173,50 @@ async def wait_for_position(api: Api, asked: Asked, projections: Sequence[str]) 
 
     Raises Problem `projection-behind` when they don't in time, unless the client is lenient.
     """
-    headers = asked.request.headers
-    text = headers.get(MIN_POSITION)
-    if text is None:
+    wanted = _min_position(asked)
+    if wanted is None:
         return
+    reached = await api.waiter.wait(projections, wanted, _wait_seconds(asked))
+    if reached < wanted and not is_lenient(asked.request):
+        raise await _behind(api, reached, wanted)
+
+
+async def wait_until_known(
+    api: Api, asked: Asked, position: int = 0, *, or_more: bool = True
+) -> None:
+    """As `wait_for_position`, for what is decided by what this process has read itself.
+
+    It has to be known up to `position`, however lenient the client is; `or_more` is up to what the
+    client has seen.
+    """
+    wanted = max(_min_position(asked) or 0, position) if or_more else position
+    fan_out = api.live.fan_out
+    if await fan_out.reached(wanted, _wait_seconds(asked)):
+        return
+    # Before all there was at the start is read, it isn't known who may see what.
+    if not is_lenient(asked.request) or not await fan_out.reached(position, 0):
+        raise await _behind(api, fan_out.position, wanted)
+
+
+def _min_position(asked: Asked) -> int | None:
+    text = asked.request.headers.get(MIN_POSITION)
+    if text is None:
+        return None
     if not _POSITION.fullmatch(text):
         raise Problem("invalid-header", "Chronicle-Min-Position: a position, an integer from 0")
-    wanted = int(text)
-    preferred = ",".join(headers.getlist("prefer"))
-    told = _WAIT.search(preferred)
-    seconds = min(int(told[1]), LONGEST_WAIT_SECONDS) if told else DEFAULT_WAIT_SECONDS
-    reached = await api.waiter.wait(projections, wanted, seconds)
-    if reached < wanted and not is_lenient(asked.request):
-        told = f"the read models are at position {reached}, {wanted} was asked for"
-        if (head := await api.chronicle.head()) < wanted:
-            told += f"; the Chronicle ends at {head}: it was restored or replaced since"
-        raise Problem("projection-behind", told, headers={**SOON, POSITION: str(reached)})
+    return int(text)
+
+
+def _wait_seconds(asked: Asked) -> float:
+    told = _WAIT.search(",".join(asked.request.headers.getlist("prefer")))
+    return min(int(told[1]), LONGEST_WAIT_SECONDS) if told else DEFAULT_WAIT_SECONDS
+
+
+async def _behind(api: Api, reached: int, wanted: int) -> Problem:
+    told = f"the read models are at position {reached}, {wanted} was asked for"
+    if (head := await api.chronicle.head()) < wanted:
+        told += f"; the Chronicle ends at {head}: it was restored or replaced since"
+    return Problem("projection-behind", told, headers={**SOON, POSITION: str(reached)})
 
 
 def is_lenient(request: Request) -> bool:

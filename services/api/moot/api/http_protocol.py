@@ -10,6 +10,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from moot.api.problems import MEDIA_TYPE, Problem, problem_view
 
 MAX_HEAD_BYTES = 64 * 1024
+HANG_UP = "moot.hang_up"
+"""An ASGI extension: `now()` ends the connection without waiting for what wasn't sent."""
 
 
 class BoundedHttp(HttpToolsProtocol):
@@ -48,6 +50,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self.scope["extensions"] = {HANG_UP: {"now": self.transport.abort}}
         self._in_head, self._head_bytes = True, 0
         self._begin_waiting()
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from pydantic_core import to_json
 
+from moot.api.event_stream import MEDIA_TYPE as EVENT_STREAM
 from moot.api.health_pages import HEALTH_PATHS
 from moot.api.operations import Operation
 from moot.api.problems import MEDIA_TYPE, PROBLEMS, Problem, problem_view
@@ -20,7 +21,9 @@ from moot.api.routes import OPERATIONS
 from moot.contracts.views import ProblemView
 
 _REF = "#/components/schemas/{model}"
+_POSITION = {"type": "integer", "minimum": 1}
 _TOPIC_ID = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
+_PATH_SCHEMAS = {"topic_id": _TOPIC_ID, "position": _POSITION}
 _PATH_PARAMETER = re.compile(r"{(\w+)}")
 _SECURITY: dict[str, list[dict[str, list[str]]]] = {
     "anyone": [{}, {"agentKey": []}, {"adminKey": []}],
@@ -50,6 +53,12 @@ _READ_HEADERS: list[dict[str, Any]] = [
         "schema": {"type": "string"},
     },
 ]
+_LAST_EVENT_ID: dict[str, Any] = {
+    "name": "Last-Event-ID",
+    "in": "header",
+    "description": "The `id` of the last event that was heard: go on after it.",
+    "schema": {"type": "integer", "minimum": 0},
+}
 _IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -138,7 +147,7 @@ def _path_parameters(operation: Operation) -> list[dict[str, Any]]:
             "name": name,
             "in": "path",
             "required": True,
-            "schema": _TOPIC_ID if name == "topic_id" else {"type": "string"},
+            "schema": _PATH_SCHEMAS.get(name, {"type": "string"}),
         }
         for name in _PATH_PARAMETER.findall(operation.path)
     ]
@@ -148,6 +157,8 @@ def _other_parameters(operation: Operation) -> list[dict[str, Any]]:
     found = _query_parameters(operation)
     if "projection-behind" in operation.problems:
         found += _READ_HEADERS
+    if EVENT_STREAM in operation.media_types:
+        found.append(_LAST_EVENT_ID)
     if operation.method != "GET":
         found.append(_IDEMPOTENCY_KEY)
     return found

@@ -207,6 +207,9 @@ PROBLEMS: Mapping[str, Explained] = {
     "verdict-schema-not-found": Explained(
         404, "No such verdict schema", "GET /api/verdict-schemas lists those there are."
     ),
+    "event-not-found": Explained(
+        404, "No such event", "Nothing is at that position that whoever asks may see."
+    ),
     "agent-key-not-found": Explained(404, "No such key", "The agent has no key to revoke."),
     "problem-not-found": Explained(404, "No such problem", "Moot has no problem of this code."),
     "method-not-allowed": Explained(

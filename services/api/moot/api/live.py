@@ -1,0 +1,52 @@
+"""What happens, as it happens: one reading of the Chronicle, and who may hear of what."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from moot.api.event_stream import Pace
+from moot.api.readership import Readership
+from moot.api.shown_events import is_shown
+from moot.contracts.debates import Caller
+from moot.runtime.chronicle import Chronicle, Stored
+from moot.runtime.database import Pool
+from moot.runtime.fan_out import MOST_WAITING, Ending, FanOut, Heard, Judge, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """One for a process. `fan_out.run` is a job of it."""
+
+    fan_out: FanOut
+    readership: Readership
+    pace: Pace
+
+    @classmethod
+    def on(
+        cls, chronicle: Chronicle, pool: Pool, *, pace: Pace | None = None, most: int = MOST_WAITING
+    ) -> Self:
+        def forget(agent_id: str) -> None:
+            fan_out.end(Ending.RENEWED, Caller.agent(agent_id).auth_id)
+
+        readership = Readership(chronicle, pool, forget)
+        fan_out = FanOut(chronicle, readership, most=most)
+        return cls(fan_out, readership, pace or Pace())
+
+    def shows(self, event: Stored, caller: Caller) -> bool:
+        """Whether the caller may see the event, by what is known at `fan_out.position`."""
+        return is_shown(event, caller, self.readership.may_read)
+
+    def judge_topic(self, subject: str, caller: Caller) -> Judge:
+        """Judge one topic's events: the first that the caller mustn't read is the last."""
+
+        def judge(heard: Heard) -> Verdict:
+            if not self.readership.may_read(subject, caller):
+                return Verdict.END
+            return Verdict.TELL if self.shows(heard.stored, caller) else Verdict.PASS_OVER
+
+        return judge
+
+    def judge_everything(self, caller: Caller) -> Judge:
+        def judge(heard: Heard) -> Verdict:
+            return Verdict.TELL if self.shows(heard.stored, caller) else Verdict.PASS_OVER
+
+        return judge

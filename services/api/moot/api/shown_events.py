@@ -1,0 +1,60 @@
+"""What is shown of an event, and to whom: in streams and in listings alike."""
+
+import re
+from collections.abc import Callable
+from typing import Any, Final, cast
+
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+from moot.contracts.debates import Caller
+from moot.contracts.views import EventView
+from moot.runtime.chronicle import Stored
+
+PUBLIC_CATEGORIES: Final = frozenset({"topic"})
+"""Everything else is for admins: keys, webhooks, what operators do, whatever isn't known yet."""
+
+_KNOWN_CALLERS_ONLY: Final = ("moot.topic.signed_up.", "moot.topic.signup_withdrawn.")
+_KEPT_BACK: Final = ("authid", "commandid", "commandhash", "correlationid", "traceparent")
+"""From who has no credentials. The correlation is the id of the first command."""
+
+_type_in: Final = re.compile(rb'"type":"([^"]*)"').search
+
+MayRead = Callable[[str, Caller], bool]
+"""Whether a caller may read the topic of that subject."""
+
+
+def is_public_type(event: Stored) -> bool:
+    """Whether those without credentials may see events of its type."""
+    found = _type_in(event.body)
+    return found is not None and not found[1].decode().startswith(_KNOWN_CALLERS_ONLY)
+
+
+def is_shown(event: Stored, caller: Caller, may_read: MayRead) -> bool:
+    if caller.is_admin:
+        return True
+    if event.subject.split(".", 2)[1] not in PUBLIC_CATEGORIES:
+        return False
+    if caller.kind == "anonymous" and not is_public_type(event):
+        return False
+    return may_read(event.subject, caller)
+
+
+def event_view(event: Stored, caller: Caller) -> EventView | None:
+    """Return what a caller to whom the event is shown sees of it; None where it can't be read."""
+    try:
+        document: Any = from_json(event.body)
+    except ValueError:
+        return None
+    if not isinstance(document, dict):
+        return None
+    shown = cast("dict[str, Any]", document)
+    if caller.kind == "anonymous":
+        if shown.get("causationid") == shown.get("commandid"):
+            shown.pop("causationid", None)
+        for attribute in _KEPT_BACK:
+            shown.pop(attribute, None)
+    try:
+        return EventView.model_validate({**shown, "position": event.position})
+    except ValidationError:
+        return None
