@@ -1,11 +1,22 @@
-"""`moot migrate` and `moot provision` where each of them has its own server and no more."""
+"""`moot migrate` and `moot provision` where each of them has its own server and no more.
 
+And `moot status` where nothing has run yet.
+"""
+
+import asyncio
+import json
 import sys
 from asyncio import create_subprocess_exec
 from asyncio.subprocess import PIPE
 from pathlib import Path
 
 from moot.cli.local.nats_server import NatsServer
+from moot.projector.migrate import migrate
+from moot.projector.projections import PROJECTIONS
+from moot.runtime.jetstream import JetStreamChronicle
+from moot.runtime.nats_connection import NatsConnection
+from tests.support.local_moot import moot
+from tests.support.recording import everything, record
 
 
 async def said_by(folder: Path, command: str, **environment: str) -> tuple[int | None, str]:
@@ -27,3 +38,16 @@ async def test_provision_needs_only_nats(tmp_path: Path, nats_server: NatsServer
 
     assert code == 0
     assert "created CHRONICLE" in said
+
+
+async def test_status_says_which_projections_no_projector_has_run(
+    nats_url: str, database_url: str, connection: NatsConnection
+) -> None:
+    await asyncio.to_thread(migrate, database_url)
+    await record(JetStreamChronicle(connection), everything()[:2])
+    given = {"NATS_URL": nats_url, "DATABASE_URL": database_url}
+    done = await asyncio.to_thread(moot, "status", "--json", given=given)
+    told = {each["projection"]: each["error"] for each in json.loads(done.said)}
+    assert told == dict.fromkeys(
+        (projection.name for projection in PROJECTIONS), "no projector has ever run it"
+    )

@@ -65,7 +65,9 @@ async def test_an_operator_verifies_everything(given: dict[str, str]) -> None:
     assert len(lines) == len(PLAIN)
     assert all(line.endswith("rows, all as the Chronicle says") for line in lines)
     sample = await run(given, "agent_keys_v1", "--sample", "20")
-    assert sample.said.endswith("2 rows of 2 streams, all as the Chronicle says\n")
+    # Publishers' keys are streams of the same category, but no rows of this projection.
+    assert ": 2 rows of " in sample.said
+    assert sample.said.endswith(" streams, all as the Chronicle says\n")
 
 
 async def test_an_operator_is_told_which_rows_differ(given: dict[str, str]) -> None:
@@ -83,7 +85,7 @@ async def test_an_operator_is_told_which_rows_differ(given: dict[str, str]) -> N
     assert set(found) == set(PLAIN)
     assert [each["told"] for each in found["debates_v1"]["differences"]] == [FORGED]
     assert found["debates_v1"]["differences"][0]["found"]["title"] == "forged"
-    assert [found[name]["equal"] for name in PLAIN] == [False, True, True, True]
+    assert [name for name in PLAIN if not found[name]["equal"]] == ["debates_v1"]
 
 
 async def test_status_tells_what_was_verified(given: dict[str, str]) -> None:

@@ -45,7 +45,7 @@ def status(data: DataFolder = Path(".moot"), as_json: JsonOutput = False) -> Non
             of.owner or "",
             str(of.parked),
             _verified(of),
-            of.error or "",
+            _trouble(of),
         )
     console.print(table)
 
@@ -56,6 +56,17 @@ async def _look(operator: "Operator") -> "list[Standing]":
     before = await standings(operator.pool, operator.chronicle)
     await asyncio.sleep(BETWEEN_LOOKS.total_seconds())
     return await standings(operator.pool, operator.chronicle, before)
+
+
+def _trouble(of: "Standing") -> str:
+    """Say what holds it up, where nobody who runs could say it."""
+    from moot.projector.projections import PROJECTIONS  # noqa: PLC0415
+
+    if of.error or of.owner is not None:
+        return of.error or ""
+    if of.projection not in {each.name for each in PROJECTIONS}:
+        return "this version of Moot doesn't have it"
+    return "no projector has ever run it" if of.behind and not of.position else ""
 
 
 def _verified(of: "Standing") -> str:
@@ -76,7 +87,7 @@ def _shown(of: "Standing") -> dict[str, Any]:
         "events_per_second": round(of.rate or 0.0, 1),
         "state": of.state,
         "owner": of.owner,
-        "error": of.error,
+        "error": _trouble(of) or None,
         "dead_letters": of.parked,
         "verified_at": None if of.verified_at is None else in_utc(of.verified_at),
         "differences": of.differences,

@@ -7,6 +7,7 @@ import asyncpg
 
 from moot.projector.app import TABLES
 from moot.projector.migrate import EMPTY, migrate, newest_revision
+from moot.projector.projections import PROJECTIONS
 from moot.runtime.database import connect_pool, schema_problem
 from moot.runtime.settings import DatabaseSettings
 
@@ -103,7 +104,7 @@ FROM unnest(ARRAY['debates_v1', 'deadlines_v1']) AS name;
 OLD = {("debates_v1", 7), ("agent_keys_v1", 6)}
 LETTERS = [("deadlines_v1", 3), ("debates_v1", 3)]
 FRESH = {("announcements_v1", 0), ("deadlines_v1", 0)}
-LATER = {("attempts_v1", 0), ("publishing_v1", 0)}
+LATER = {(each.name, 0) for each in PROJECTIONS} - {(name, 0) for name, _ in OLD | FRESH}
 
 
 async def seen(

@@ -16,7 +16,7 @@ from moot.runtime.memory import InMemoryChronicle
 from moot.runtime.projection_runner import ProjectionRunner, Replica
 from moot.runtime.projection_standing import Standing, StandingWatch, standings
 from moot.runtime.readiness import Readiness
-from tests.integration.projector.running import reached, running
+from tests.integration.projector.running import NAMES, reached, running
 from tests.support.operating import Operator, of_newer_type
 from tests.support.recording import Recorder, argued, everything, record, topic_id
 from tests.support.waiting import until
@@ -39,7 +39,7 @@ async def watch(
     """A watch that looks often and has little patience."""
     monkeypatch.setattr(projection_standing, "LOOK_SECONDS", 0.05)
     monkeypatch.setattr(projection_standing, "STANDS_STILL_SECONDS", 0.3)
-    watch = StandingWatch(pool, chronicle, readiness)
+    watch = StandingWatch(pool, chronicle, readiness, NAMES)
     readiness.add("progress", watch.readiness)
     watching = asyncio.create_task(watch.run())
     yield watch
@@ -107,6 +107,34 @@ async def test_who_is_paused_stands_still_on_purpose(
 
 async def notes(readiness: Readiness, text: str | None) -> bool:
     return (await readiness.report()).notes.get("paused") == text
+
+
+async def test_one_that_this_version_does_not_have_makes_nobody_unready_but_is_told_of(
+    pool: Pool, chronicle: InMemoryChronicle, watch: StandingWatch, readiness: Readiness
+) -> None:
+    await pool.execute(NEWER)
+    async with running(*make_runners(chronicle, pool, "one")):
+        await record(chronicle, everything()[:5])
+        await until(lambda: tells_of_a_newer_one(readiness))
+        await until(lambda: is_ready(readiness))
+        assert "newer_v1" not in (await watch.readiness() or "")
+
+
+NEWER = """
+INSERT INTO ops.projection_generations (projection, generation, role)
+VALUES ('newer_v1', 1, 'serving');
+CREATE SCHEMA ops_newer_v1_1;
+CREATE TABLE ops_newer_v1_1.projector_checkpoint
+    (LIKE ops_debates_v1_1.projector_checkpoint INCLUDING ALL);
+CREATE TABLE ops_newer_v1_1.dead_letters (LIKE ops_debates_v1_1.dead_letters INCLUDING ALL);
+INSERT INTO ops_newer_v1_1.projector_checkpoint (projection) VALUES ('newer_v1');
+SELECT ops.show_serving('newer_v1');
+"""
+
+
+async def tells_of_a_newer_one(readiness: Readiness) -> bool:
+    told = (await readiness.report()).notes.get("unknown projections") or ""
+    return told.startswith("newer_v1 at 0: this version")
 
 
 async def test_standings_count_what_is_set_aside_and_measure_the_rate(

@@ -111,7 +111,7 @@ async def watch(
     """What a replica says of all projections, and looks at often."""
     monkeypatch.setattr(projection_standing, "LOOK_SECONDS", 0.05)
     readiness = Readiness()
-    watching = asyncio.create_task(StandingWatch(pool, chronicle, readiness).run())
+    watching = asyncio.create_task(StandingWatch(pool, chronicle, readiness, PLAIN).run())
     yield readiness
     watching.cancel()
 

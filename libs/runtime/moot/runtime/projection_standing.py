@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -132,9 +132,15 @@ class _Seen:
 
 
 class StandingWatch:
-    """Looks at every projection each second, whoever owns it: for metrics and readiness."""
+    """Looks at every projection each second, whoever owns it: for metrics and readiness.
 
-    def __init__(self, pool: Pool, chronicle: Chronicle, readiness: Readiness) -> None:
+    One that isn't `known` here is for newer or older code to run: a note, no reason to be unready.
+    """
+
+    def __init__(
+        self, pool: Pool, chronicle: Chronicle, readiness: Readiness, known: Collection[str]
+    ) -> None:
+        self._known = known
         self._pool = pool
         self._chronicle = chronicle
         self._readiness = readiness
@@ -150,6 +156,7 @@ class StandingWatch:
             f" {each.error or each.state}, {each.owner or 'nobody'} owns it"
             for each in self._standings
             if each.behind
+            and each.projection in self._known
             and each.state != "paused"
             and now - self._seen[each.projection].since > STANDS_STILL_SECONDS
         ]
@@ -180,6 +187,10 @@ class StandingWatch:
                 VERIFIED_AT.labels(each.projection).set(each.verified_at.timestamp())
         paused = [f"{p.projection} at {p.position}" for p in found if p.state == "paused"]
         self._readiness.note("paused", ", ".join(paused) or None)
+        strange = [p for p in found if p.projection not in self._known and p.owner is None]
+        nobody = ", ".join(f"{p.projection} at {p.position}" for p in strange)
+        told = f"{nobody}: this version doesn't have it, and nobody owns it"
+        self._readiness.note("unknown projections", told if strange else None)
         differ = [f"{p.projection}: {p.differences} rows" for p in found if p.differences]
         self._readiness.note("differences", ", ".join(differ) or None)
 

@@ -42,7 +42,7 @@ async def build(settings: ProjectorSettings, host: Host) -> Service:
     runners = make_runners(chronicle, pool, settings.replica)
     for runner in runners:
         host.readiness.add(runner.projection.name, runner.readiness)
-    watch = StandingWatch(pool, chronicle, host.readiness)
+    watch = StandingWatch(pool, chronicle, host.readiness, [each.name for each in PROJECTIONS])
     host.readiness.add("progress", watch.readiness)
     verification = BackgroundVerification(
         pool,

@@ -49,7 +49,26 @@ SHOW = "SELECT ops.show_serving($1)"
 
 TELL = "SELECT pg_notify($1, $2)"
 
-STATEMENTS = (ALL, CREATE, FORGET, CHANGE_ROLE, SHOW, TELL)
+# Whoever may use a generation's schema and tables may use the next one's, whose owner may differ.
+GRANTS = """
+SELECT format(
+    'GRANT %s ON SCHEMA %I TO %s', g.privilege_type, $2::text,
+    CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE g.grantee::regrole::text END
+) AS grant_again
+FROM pg_catalog.pg_namespace AS n, aclexplode(n.nspacl) AS g
+WHERE n.nspname = $1 AND g.grantee <> n.nspowner
+UNION ALL
+SELECT format(
+    'GRANT %s ON TABLE %I.%I TO %s', g.privilege_type, $2::text, c.relname,
+    CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE g.grantee::regrole::text END
+)
+FROM pg_catalog.pg_class AS c
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+CROSS JOIN aclexplode(c.relacl) AS g
+WHERE n.nspname = $1 AND c.relkind = 'r' AND g.grantee <> c.relowner
+"""
+
+STATEMENTS = (ALL, CREATE, FORGET, CHANGE_ROLE, SHOW, TELL, GRANTS)
 
 log = structlog.stdlib.get_logger()
 
@@ -137,6 +156,8 @@ async def begun(pool: Pool, projection: str) -> Generation:
         number = max(found.serving.number, found.all[-1].number) + 1
         schema = await connection.fetchval(CREATE, projection, number)
         await connection.execute(tables_of(projection, schema, state="rebuilding"))
+        for row in await connection.fetch(GRANTS, found.serving.schema, schema):
+            await connection.execute(row["grant_again"])
         log.warning("generation_begun", projection=projection, schema=schema)
         return (await generations(connection, projection)).numbered(number)
 

@@ -39,6 +39,7 @@ BEGIN
     SELECT array_agg(schema) INTO schemas
     FROM ops.projection_generations WHERE projection = $1;
     DELETE FROM ops.projection_generations WHERE projection = $1;
+    DELETE FROM ops.projection_verification WHERE projection = $1;
     PERFORM ops.show_serving(min(projection)) FROM ops.projection_generations;
     FOREACH dropped IN ARRAY schemas LOOP
         EXECUTE format('DROP SCHEMA %I CASCADE', dropped);

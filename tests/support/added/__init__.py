@@ -1,0 +1,1 @@
+"""A projection as a third developer adds one: see CONTRIBUTING.md."""
