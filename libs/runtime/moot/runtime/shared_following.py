@@ -26,7 +26,7 @@ LINGER_SECONDS: Final = 0.008
 """How long a busy reading lets events come together, so that each commit takes more of them."""
 
 FULL_EVENTS: Final = 100
-"""A batch that needs nothing to come to it."""
+"""With as many there already, nothing more needs to come."""
 
 _RECENT_SECONDS: Final = 0.1
 
@@ -184,15 +184,19 @@ class _Reading:
                 async for batch in batches:
                     await self._make_room()
                     self._add(batch)
-                    await self._linger(len(batch.events))
+                    await self._linger(batch)
         except Exception as error:  # noqa: BLE001 raised in everyone who reads this
             self._failure = error
         finally:
             self._tell()
 
-    async def _linger(self, events: int) -> None:
-        self._pace.came(events, asyncio.get_running_loop().time())
-        if self._pace.is_busy and 0 < events < FULL_EVENTS:
+    async def _linger(self, batch: Batch) -> None:
+        """Wait for more where it is still to come: not with a good deal of it there to fetch."""
+        self._pace.came(len(batch.events), asyncio.get_running_loop().time())
+        if not self._pace.is_busy or not batch.events:
+            return
+        there = batch.head - batch.events[0].position
+        if there < FULL_EVENTS:
             await asyncio.sleep(LINGER_SECONDS)
 
     def _add(self, batch: Batch) -> None:
