@@ -19,7 +19,7 @@ from tests.integration.projector.crash_story import Outcome, Story, projecting
 from tests.support.crashing import Main, Process, Sent, crashing
 from tests.support.servers import fresh_database
 
-SAMPLE = 37
+SAMPLE = 61
 """The small size kills at each of so many points."""
 
 STILL_ASIDE = (7, 10, 13)
@@ -158,7 +158,10 @@ async def test_a_kill_at_any_point_changes_nothing(
     await check_every(1, Trial(postgres_server, template, projections), sent)
 
 
-@pytest.mark.parametrize(("projections", "lives"), [((DEBATES,), 83), (PROJECTIONS, 211)])
+@pytest.mark.parametrize(
+    ("projections", "lives"),
+    [((DEBATES,), 83), pytest.param(PROJECTIONS, 211, marks=pytest.mark.hard)],
+)
 async def test_being_killed_again_and_again_changes_nothing(
     postgres_server: PostgresServer, template: str, projections: Sequence[Projection], lives: int
 ) -> None:

@@ -50,9 +50,9 @@ async def test_processes_that_migrate_at_the_same_time_wait_for_each_other(
     program = "import sys; from moot.projector.migrate import migrate; migrate(sys.argv[1])"
     migrators = [
         await asyncio.create_subprocess_exec(sys.executable, "-c", program, database_url)
-        for _ in range(3)
+        for _ in range(2)
     ]
-    assert [await migrator.wait() for migrator in migrators] == [0, 0, 0]
+    assert [await migrator.wait() for migrator in migrators] == [0, 0]
     assert await views_in(database_url, "ops") == set(TABLES)
 
 
