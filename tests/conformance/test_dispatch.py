@@ -9,6 +9,7 @@ import pytest
 from moot.contracts.envelope import Envelope
 from moot.contracts.ids import derived_id
 from moot.runtime.chronicle import Chronicle, Message
+from moot.runtime.deciding import AnotherPosition
 from moot.runtime.dispatch import (
     CommandIdReused,
     Dispatcher,
@@ -219,6 +220,25 @@ async def test_loading_sees_what_others_recorded(door: Dispatcher, other_door: D
     await other_door.dispatch(room, "parlour", enter("ada"), asked("c1"))
 
     assert await door.load(room, "parlour") == Folded(("ada",), 1)
+
+
+async def test_a_command_for_another_position_is_refused_whoever_was_first(
+    door: Dispatcher, other_door: Dispatcher, chronicle: Chronicle
+) -> None:
+    await door.dispatch(room, "parlour", enter("ada"), asked("c1"))
+    await other_door.dispatch(room, "parlour", enter("bob"), asked("c2"))
+
+    # This one doesn't know of the second event, until it can't append.
+    late = await door.dispatch(
+        room, "parlour", enter("cat"), asked("c3"), only_at=lambda position: position == 1
+    )
+    in_time = await door.dispatch(
+        room, "parlour", enter("cat"), asked("c4"), only_at=lambda position: position == 2
+    )
+
+    assert late == AnotherPosition()
+    assert isinstance(in_time, Outcome)
+    assert await chronicle.head() == 3
 
 
 async def test_few_states_are_kept_and_all_are_right(chronicle: Chronicle) -> None:

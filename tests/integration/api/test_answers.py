@@ -82,10 +82,44 @@ async def test_a_resource_has_a_tag_that_changes_with_it(world: World) -> None:
     tag = first.headers["etag"]
     unchanged = await world.ask("GET", path, headers={"If-None-Match": f'"x", {tag}'})
     assert (unchanged.status_code, unchanged.content) == (304, b"")
+    by_a_cache = await world.ask("GET", path, headers={"If-None-Match": f"W/{tag}"})
+    assert by_a_cache.status_code == 304
     assert (await world.get(path, ADMIN)).headers["etag"] != tag
     await world.post(f"{path}/cancel", {"reason": "spam"}, ADMIN)
     changed = await world.ask("GET", path, headers={"If-None-Match": tag})
     assert (changed.status_code, changed.json()["status"]) == (200, "cancelled")
+
+
+async def test_a_write_takes_effect_on_what_was_read_or_not_at_all(world: World) -> None:
+    topic_id = await world.propose()
+    await world.reach(topic_id, Stage.DEBATING)
+    path = f"/api/topics/{topic_id}"
+    arguments, pro = f"{path}/arguments", await world.in_camp(topic_id, "pro")
+    for stale in ('"x"', (await world.get(path)).headers["etag"]):
+        # Another caller's tag, though of this very position.
+        answer = await world.post(f"{path}/cancel", {"reason": "x"}, ADMIN, If_Match=stale)
+        assert (answer.status_code, answer.json()["code"]) == (412, "precondition-failed")
+    tag = (await world.get(path, ADMIN)).headers["etag"]
+    await world.post(arguments, {"content": "x"}, pro)
+
+    late = await world.post(f"{path}/cancel", {"reason": "x"}, ADMIN, If_Match=tag)
+    fresh = (await world.get(path, ADMIN)).headers["etag"]
+    in_time = await world.post(f"{path}/cancel", {"reason": "x"}, ADMIN, If_Match=f'"y", {fresh}')
+
+    assert (late.status_code, late.json()["code"]) == (412, "precondition-failed")
+    assert (in_time.status_code, in_time.json()["status"]) == (200, "cancelled")
+    assert in_time.headers["etag"] == (await world.get(path, ADMIN)).headers["etag"]
+
+
+async def test_a_refusal_comes_before_a_tag(world: World) -> None:
+    hidden = await world.propose(visibility="private")
+    for path in (f"/api/topics/{hidden}", f"/api/topics/{'0' * 32}"):
+        answer = await world.post(
+            f"{path}/cancel", {"reason": "x"}, await world.agent("eve"), If_Match='"x"'
+        )
+        assert answer.status_code == 404
+    created = await world.post("/api/topics", PROPOSAL, ADMIN, If_Match="*")
+    assert created.status_code == 412
 
 
 async def test_answers_are_private(world: World) -> None:

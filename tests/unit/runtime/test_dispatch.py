@@ -137,6 +137,20 @@ async def test_a_chronicle_that_has_less_than_was_read_is_read_anew(case: Case, 
     assert elsewhere.state == ()
 
 
+async def test_a_chronicle_that_has_another_event_at_the_same_place_is_read_anew(
+    case: Case,
+) -> None:
+    await case.door.dispatch(room, "parlour", enter("ada"), asked("c1"))
+    WatchedChronicle.__init__(case.chronicle)
+    elsewhere = Dispatcher(case.chronicle, source="moot/test", now=lambda: NOW)
+    await elsewhere.dispatch(room, "parlour", enter("bob"), asked("c1"))
+
+    outcome = await case.door.dispatch(room, "parlour", enter("ada"), asked("c2"))
+
+    assert isinstance(outcome, Outcome)
+    assert (outcome.position, outcome.state) == (2, ("bob", "ada"))
+
+
 def test_a_hash_is_of_what_is_asked_for() -> None:
     assert command_hash(enter("ada")) == command_hash(Enter(guests=("ada",)))
     assert command_hash(enter("ada")) != command_hash(enter("bob"))

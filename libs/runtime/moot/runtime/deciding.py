@@ -36,6 +36,15 @@ class CommandIdReused:
     errors: tuple[()] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class AnotherPosition:
+    """The refusal of a command that was meant for the stream as it was at another position."""
+
+    code: str = "precondition-failed"
+    detail: str = "it has changed since it was read"
+    errors: tuple[()] = ()
+
+
 class Command(Protocol):
     """A frozen pydantic model with a name."""
 

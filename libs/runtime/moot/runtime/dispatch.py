@@ -6,6 +6,7 @@ command that is obeyed already) counts only on a state that the stream's leader 
 """
 
 import asyncio
+import hashlib
 import random
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -26,6 +27,7 @@ from moot.runtime.chronicle import (
     Stored,
 )
 from moot.runtime.deciding import (
+    AnotherPosition,
     Command,
     CommandContext,
     CommandIdReused,
@@ -66,6 +68,8 @@ class _Known:
 
     state: Any
     position: int = 0
+    mark: bytes = b""
+    """Tells the last event from any that another Chronicle has at its place."""
     commands: dict[str, tuple[str, int]] = field(default_factory=dict[str, tuple[str, int]])
 
     def add(self, decider: Decider[Any, Any], events: Sequence[Recorded]) -> None:
@@ -74,6 +78,10 @@ class _Known:
             self.state = decider.evolve(self.state, recorded.event)
             self.position = recorded.position
             self.commands[cause.command_id] = (cause.command_hash, recorded.position)
+
+
+def _anywhere(_position: int) -> bool:
+    return True
 
 
 class Dispatcher:
@@ -105,8 +113,10 @@ class Dispatcher:
         stream_id: str,
         command: CommandT,
         context: CommandContext,
+        *,
+        only_at: Callable[[int], bool] = _anywhere,
     ) -> Outcome[State] | Refusal:
-        """Decide a command and record its events.
+        """Decide a command and record its events, if `only_at` holds for the stream's position.
 
         Raises UnreadableStreamError, ChronicleUnavailableError, MessageTooLargeError. After
         ChronicleUnavailableError the events may be stored or not: the same command with the same
@@ -122,6 +132,8 @@ class Dispatcher:
                     return await self._answer_again(decider, stream, cause, seen)
                 now = self._now()
                 decision = decider.decide(known.state, command, now)
+                if isinstance(decision, Sequence) and decision and not only_at(known.position):
+                    decision = AnotherPosition()
                 if isinstance(decision, Sequence) and decision:
                     recorded = await self._record(stream, known, decision, cause, now)
                     if recorded:
@@ -185,16 +197,19 @@ class Dispatcher:
     async def _refresh(self, decider: Decider[Any, Any], stream: StreamName, known: _Known) -> None:
         newer = await self._chronicle.read(stream, known.position)
         known.add(decider, _decoded(stream, newer))
+        if newer:
+            known.mark = _mark(newer[-1].body)
 
     async def _is_newest(self, stream: StreamName, known: _Known) -> bool:
         last = await self._chronicle.last(stream)
         position = last.position if last is not None else 0
-        if position < known.position:
+        mark = _mark(last.body) if last is not None else b""
+        if position < known.position or (position == known.position and mark != known.mark):
             self._forget()
-        return position == known.position
+        return (position, mark) == (known.position, known.mark)
 
     def _forget(self) -> None:
-        """Drop all states: the Chronicle has less than was read from it, so it is another one."""
+        """Drop all states: the Chronicle lacks what was read from it, so it is another one."""
         self._cache.clear()
 
     async def _record(
@@ -224,6 +239,7 @@ class Dispatcher:
             if conflict.last <= known.position:
                 self._forget()
             return ()
+        known.mark = _mark(messages[-1].body)
         first = last - len(envelopes) + 1
         return tuple(
             Recorded(Position(position), now, envelope)
@@ -257,6 +273,10 @@ def _cause(command: Command, context: CommandContext) -> Cause:
         causation_id=context.causation_id or context.command_id,
         traceparent=context.traceparent,
     )
+
+
+def _mark(body: bytes) -> bytes:
+    return hashlib.blake2b(body, digest_size=16).digest()
 
 
 def _decoded(stream: StreamName, events: Sequence[Stored]) -> list[Recorded]:

@@ -5,7 +5,7 @@ from hashlib import sha256
 
 from starlette.responses import Response
 
-from moot.api.exchange import JSON, Api, Asked, ETag, names
+from moot.api.exchange import JSON, Api, Asked, ETag, is_known
 from moot.api.operations import Operation
 from moot.contracts import examples
 from moot.contracts.catalogue import COMMANDS_BY_CATEGORY, EVENTS_BY_CATEGORY, INGESTIBLE
@@ -18,7 +18,7 @@ ADDRESS = "/api/contracts"
 
 async def list_contracts(_: Api, asked: Asked) -> Response:
     body, etag = _answer()
-    if names(asked.request.headers.get("if-none-match"), etag):
+    if is_known(asked.request, etag):
         response = Response(status_code=304)
     else:
         response = Response(body, media_type=JSON)

@@ -25,7 +25,14 @@ from moot.domain.refusal import Refused
 from moot.domain.topic_stages import Unborn
 from moot.runtime.chronicle import Chronicle
 from moot.runtime.database import Pool, PositionWaiter
-from moot.runtime.deciding import Command, CommandContext, CommandIdReused, Decider, Outcome
+from moot.runtime.deciding import (
+    Command,
+    CommandContext,
+    CommandIdReused,
+    Decider,
+    Outcome,
+    Refusal,
+)
 from moot.runtime.dispatch import Dispatcher
 from moot.runtime.luck import new_id
 from moot.runtime.telemetry import current_traceparent
@@ -124,7 +131,7 @@ async def obey(
         correlation_id=command_id,
         traceparent=current_traceparent(),
     )
-    outcome = await api.dispatcher.dispatch(decider, stream_id, command, context)
+    outcome = await _dispatched(api, asked, decider, stream_id, command, context)
     if isinstance(outcome, Outcome):
         return outcome
     if isinstance(outcome, CommandIdReused):
@@ -132,6 +139,25 @@ async def obey(
     errors = outcome.errors if isinstance(outcome, Refused) else ()
     code = outcome.code if outcome.code in PROBLEMS else "refused"
     raise Problem(code, outcome.detail, errors=errors)
+
+
+async def _dispatched(
+    api: Api,
+    asked: Asked,
+    decider: Decider[StateT, CommandT],
+    stream_id: str,
+    command: CommandT,
+    context: CommandContext,
+) -> Outcome[StateT] | Refusal:
+    """`If-Match` holds for the very state that is decided on, whoever else is at it."""
+    tags = _listed(asked.request, "if-match")
+    if not tags:
+        return await api.dispatcher.dispatch(decider, stream_id, command, context)
+
+    def matches(position: int) -> bool:
+        return position > 0 and ("*" in tags or etag_of(position, asked.caller) in tags)
+
+    return await api.dispatcher.dispatch(decider, stream_id, command, context, only_at=matches)
 
 
 async def body_of(api: Api, asked: Asked, shape: type[BodyT]) -> BodyT:
@@ -242,7 +268,7 @@ def answer_read(view: BaseModel, as_of: int) -> Response:
 def answer_resource(asked: Asked, view: BaseModel, as_of: int, position: int) -> Response:
     """Answer with a single resource that was last changed at `position`, or with 304."""
     etag = etag_of(position, asked.caller)
-    if names(asked.request.headers.get("if-none-match"), etag):
+    if is_known(asked.request, etag):
         response = Response(status_code=304)
         response.headers[POSITION] = str(as_of)
     else:
@@ -256,8 +282,12 @@ def etag_of(position: int, caller: Caller) -> ETag:
     return ETag(f'"{position}-v1-{sha256(caller.auth_id.encode()).hexdigest()[:12]}"')
 
 
-def names(header: str | None, etag: ETag) -> bool:
-    """Whether an `If-Match` or `If-None-Match` names the tag."""
-    if header is None:
-        return False
-    return header.strip() == "*" or etag in [one.strip() for one in header.split(",")]
+def is_known(request: Request, etag: ETag) -> bool:
+    """Whether `If-None-Match` names the tag; a cache between may have called it weak."""
+    tags = [tag.removeprefix("W/") for tag in _listed(request, "if-none-match")]
+    return etag in tags or "*" in tags
+
+
+def _listed(request: Request, header: str) -> list[str]:
+    """Return the tags that the header names; none where it isn't sent."""
+    return [tag.strip() for line in request.headers.getlist(header) for tag in line.split(",")]

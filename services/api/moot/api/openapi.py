@@ -18,7 +18,7 @@ from moot.api.health_pages import HEALTH_PATHS
 from moot.api.operations import Operation
 from moot.api.problems import MEDIA_TYPE, PROBLEMS, Problem, problem_view
 from moot.api.routes import OPERATIONS
-from moot.contracts.views import ProblemView
+from moot.contracts.views import ProblemView, TopicView
 
 _REF = "#/components/schemas/{model}"
 _POSITION = {"type": "integer", "minimum": 1}
@@ -68,6 +68,24 @@ _IDEMPOTENCY_KEY = {
 }
 
 
+_IF_MATCH = {
+    "name": "If-Match",
+    "in": "header",
+    "description": "Only if the topic, as the caller sees it, still has this `ETag`; else 412.",
+    "schema": {"type": "string"},
+}
+_IF_NONE_MATCH = {
+    "name": "If-None-Match",
+    "in": "header",
+    "description": "304 without a body if it still has this `ETag`.",
+    "schema": {"type": "string"},
+}
+_ETAG_HEADER = {
+    "description": "Changes whenever anything that the caller is shown changes",
+    "schema": {"type": "string"},
+}
+
+
 def document(operations: Sequence[Operation] = OPERATIONS) -> dict[str, Any]:
     schemas = _schemas(operations)
     paths: defaultdict[str, dict[str, Any]] = defaultdict(dict)
@@ -106,7 +124,7 @@ def always(operation: Operation) -> tuple[str, ...]:
         codes.append("not-admin")
     if operation.method != "GET":
         codes += ["invalid-header", "chronicle-unavailable", "event-too-large"]
-        codes += ["idempotency-key-in-use", "idempotency-key-reused"]
+        codes += ["idempotency-key-in-use", "idempotency-key-reused", "precondition-failed"]
     elif "projection-behind" in operation.problems:
         codes.append("invalid-header")
     if operation.body is not None:
@@ -160,7 +178,9 @@ def _other_parameters(operation: Operation) -> list[dict[str, Any]]:
     if EVENT_STREAM in operation.media_types:
         found.append(_LAST_EVENT_ID)
     if operation.method != "GET":
-        found.append(_IDEMPOTENCY_KEY)
+        found += [_IDEMPOTENCY_KEY, _IF_MATCH]
+    if 304 in operation.answers:  # noqa: PLR2004 the status
+        found.append(_IF_NONE_MATCH)
     return found
 
 
@@ -209,6 +229,8 @@ def _answer_of(
         answer["headers"] = {"Chronicle-Position": _POSITION_HEADER}
     if is_read:
         answer["headers"]["Chronicle-Parked"] = _PARKED_HEADER
+    if 304 in operation.answers or (view is TopicView and operation.method != "GET"):  # noqa: PLR2004 the status
+        answer.setdefault("headers", {})["ETag"] = _ETAG_HEADER
     if view is not None:
         answer["content"] = {
             media_type: {

@@ -258,6 +258,12 @@ PROBLEMS: Mapping[str, Explained] = {
         "A request with this Idempotency-Key came a moment ago. Ask again after `Retry-After`"
         " seconds: then there is an answer, the same for both.",
     ),
+    "precondition-failed": Explained(
+        412,
+        "It has changed",
+        "`If-Match` names none of its present tags: it has changed since it was read. Read it"
+        " again, and decide anew.",
+    ),
     "projection-behind": Explained(
         503,
         "The read model is behind",

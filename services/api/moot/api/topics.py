@@ -18,6 +18,7 @@ from moot.api.exchange import (
     answer_resource,
     answer_write,
     body_of,
+    etag_of,
     obey,
     read_query,
     wait_for_position,
@@ -69,7 +70,7 @@ async def propose_topic(api: Api, asked: Asked) -> Response:
     command_id = asked.command_id()
     topic_id = TopicId(derived_id("topic", command_id))
     outcome = await obey(api, asked, topic, topic_id, command, command_id)
-    response = answer_write(_view(asked, topic_id, outcome), outcome, 201)
+    response = _answer(asked, topic_id, outcome, 201)
     response.headers["Location"] = f"/api/topics/{topic_id}"
     return response
 
@@ -138,11 +139,16 @@ async def replace_judge(api: Api, asked: Asked) -> Response:
 
 async def _change(api: Api, asked: Asked, command: TopicCommand) -> Response:
     outcome = await obey(api, asked, topic, asked.topic_id, command)
-    return answer_write(_view(asked, asked.topic_id, outcome), outcome)
+    return _answer(asked, asked.topic_id, outcome)
 
 
-def _view(asked: Asked, topic_id: TopicId, outcome: Outcome[TopicState]) -> TopicView:
-    return topic_view_of_state(topic_id, born(outcome), outcome.position, asked.caller)
+def _answer(
+    asked: Asked, topic_id: TopicId, outcome: Outcome[TopicState], status: int = 200
+) -> Response:
+    view = topic_view_of_state(topic_id, born(outcome), outcome.position, asked.caller)
+    response = answer_write(view, outcome, status)
+    response.headers["ETag"] = etag_of(outcome.position, asked.caller)
+    return response
 
 
 def born(outcome: Outcome[TopicState]) -> Born:
