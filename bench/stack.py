@@ -16,7 +16,7 @@ async def whole_moot(
 ) -> AsyncGenerator[Running]:
     """All services, or those in `replicas`, ready; what they say is dropped."""
     plan = Plan(data=folder, replicas=replicas or dict.fromkeys(SERVICES, 1))
-    environment = {**os.environ, "MOOT_LOG_LEVEL": "warning"}
+    environment = {**os.environ, "MOOT_LOG_LEVEL": "warning", "MOOT_RATE_LIMIT": "0"}
     with Path(os.devnull).open("w") as nowhere:  # noqa: ASYNC230 it isn't on a disk
         async with local_stack(plan, Lines(nowhere), environment) as stack:
             yield stack.running

@@ -12,6 +12,7 @@ from moot.api.cursors import Cursors
 from moot.api.exchange import Api
 from moot.api.idempotency import IdempotencyKeys
 from moot.api.live import Live
+from moot.api.rate_limits import RateLimits
 from moot.projector.migrate import migrate
 from moot.projector.projections import PROJECTIONS
 from moot.runtime.database import Pool, PositionWaiter, connect_pool
@@ -49,8 +50,17 @@ def chronicle() -> InMemoryChronicle:
 
 
 @pytest.fixture
+def limits() -> RateLimits:
+    return RateLimits(0)
+
+
+@pytest.fixture
 async def api(
-    settings: DatabaseSettings, pool: Pool, clock: Clock, chronicle: InMemoryChronicle
+    settings: DatabaseSettings,
+    pool: Pool,
+    clock: Clock,
+    chronicle: InMemoryChronicle,
+    limits: RateLimits,
 ) -> AsyncIterator[Api]:
     waiter = PositionWaiter(settings)
     replica = Replica("tests")
@@ -70,6 +80,7 @@ async def api(
         cursors=Cursors(SECRET_KEY),
         keys=keys,
         live=live,
+        limits=limits,
         pepper=PEPPER,
         secret_key=SECRET_KEY,
     )

@@ -6,17 +6,19 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 
 from moot.api.http_protocol import MAX_HEAD_BYTES, BoundedHttp
 from moot.api.server import HttpServer, bind
 
 HOST = "127.0.0.1"
 HEAD = b"GET /page HTTP/1.1\r\nHost: moot\r\n"
+POST = b"POST /page HTTP/1.1\r\nHost: moot\r\n"
 
 
 class Impatient(BoundedHttp):
     head_seconds = 0.2
+    body_seconds = 0.2
 
 
 @pytest.fixture
@@ -26,6 +28,11 @@ async def port() -> AsyncIterator[int]:
     @app.get("/page")
     async def show_page() -> str:
         return "shown"
+
+    @app.post("/page")
+    async def take_page(request: Request) -> str:
+        await request.body()
+        return "taken"
 
     listening = bind(HOST, 0)
     server = HttpServer(app, listening, Impatient)
@@ -67,9 +74,8 @@ async def test_what_is_no_http_gets_a_problem(port: int, sent: bytes) -> None:
     assert (body["status"], body["code"]) == (400, "malformed-request")
 
 
-async def test_a_head_has_an_end(port: int) -> None:
-    line = b"X-Filler: " + b"x" * 1000 + b"\r\n"
-
+@pytest.mark.parametrize("line", [b"X-Filler: " + b"x" * 1000 + b"\r\n", b"a:\r\n", b"x"])
+async def test_a_head_has_an_end(port: int, line: bytes) -> None:
     status, _, body = await answer_to(port, HEAD, line * (MAX_HEAD_BYTES // len(line) + 1))
 
     assert (status, body["code"]) == (431, "head-limit-exceeded")
@@ -79,6 +85,21 @@ async def test_a_head_that_never_ends_is_not_waited_for(port: int) -> None:
     status, _, body = await answer_to(port, HEAD)
 
     assert (status, body["code"]) == (408, "request-timeout")
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"Content-Length: 10\r\n\r\n",
+        b"Content-Length: 10\r\n\r\n{",
+        b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n",
+    ],
+)
+async def test_a_body_that_never_ends_is_not_waited_for(port: int, sent: bytes) -> None:
+    status, content_type, body = await answer_to(port, POST, sent)
+
+    assert (status, content_type) == (408, "application/problem+json")
+    assert (body["code"], body["detail"]) == ("request-timeout", "the body took too long to arrive")
 
 
 @pytest.mark.parametrize("sent", [b"", b"\r\n"])

@@ -102,7 +102,7 @@ async def _guild() -> AsyncGenerator[GuildProcess]:
 
 @asynccontextmanager
 async def _moot(data: Path, guild: GuildProcess, screen: Screen) -> AsyncGenerator[MootProcess]:
-    environment = {**os.environ, **guild.settings}
+    environment = {**os.environ, **guild.settings, "MOOT_RATE_LIMIT": "0"}
     with screen.busy("starting NATS, PostgreSQL and the services"):
         moot = await MootProcess.start(data, environment=environment)
     try:

@@ -34,6 +34,7 @@ MOOT_NAMES = frozenset(
         "MOOT_LOG_FORMAT",
         "MOOT_LOG_LEVEL",
         "MOOT_PUBLIC_URL",
+        "MOOT_RATE_LIMIT",
         "MOOT_REPLICA",
         "MOOT_SECRET_KEY",
         "MOOT_WEBHOOK_ALLOWED_HOSTS",

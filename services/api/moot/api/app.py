@@ -18,6 +18,7 @@ from moot.api.queries import idempotency_keys
 from moot.api.queries.agent_keys import PROJECTION as AGENT_KEYS
 from moot.api.queries.checkpoints import ANNOUNCEMENTS, ATTEMPTS, DEBATES
 from moot.api.queries.deadlines import DEADLINES
+from moot.api.rate_limits import RateLimits
 from moot.api.routes import OPERATIONS
 from moot.api.server import HttpServer, bind
 from moot.api.settings import ApiSettings
@@ -123,6 +124,7 @@ def _api(settings: ApiSettings, connection: NatsConnection, pool: Pool) -> Api:
         cursors=Cursors(settings.secret_key),
         keys=IdempotencyKeys(pool),
         live=Live.on(chronicle, pool),
+        limits=RateLimits(settings.rate_limit),
         pepper=settings.agent_key_pepper,
         secret_key=settings.secret_key,
         public_url=settings.public_url,

@@ -16,6 +16,7 @@ from moot.api.cursors import Cursors
 from moot.api.idempotency import REPLAYED, IdempotencyKeys
 from moot.api.live import Live
 from moot.api.problems import PROBLEMS, SOON, Problem
+from moot.api.rate_limits import RateLimits
 from moot.contracts.debates import Caller
 from moot.contracts.ids import CommandId, TopicId, derived_id, is_hex_id
 from moot.contracts.shape import Frozen
@@ -68,6 +69,7 @@ class Api:
     cursors: Cursors
     keys: IdempotencyKeys
     live: Live
+    limits: RateLimits
     pepper: str
     secret_key: str
     public_url: str | None = None

@@ -1,4 +1,4 @@
-"""HTTP as it comes over the wire, with an end to how much and how long somebody may send a head."""
+"""HTTP as it comes over the wire, with an end to how much and how long somebody may send."""
 
 from asyncio import TimerHandle, Transport
 from http import HTTPStatus
@@ -15,13 +15,16 @@ HANG_UP = "moot.hang_up"
 
 
 class BoundedHttp(HttpToolsProtocol):
-    """uvicorn's protocol, which keeps heads without limit and waits for them for ever.
+    """uvicorn's protocol, which keeps heads without limit and waits for ever, for bodies too.
 
     What can't be answered by a route, as it isn't HTTP or is too much of it, is a problem too.
     """
 
     head_seconds: ClassVar[float] = 10.0
     """How long a connection may take for a request's head; between requests uvicorn watches."""
+
+    body_seconds: ClassVar[float] = 30.0
+    """How long its body may take after its head."""
 
     _head_bytes = 0
     _in_head = False
@@ -30,7 +33,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     def connection_made(self, transport: Transport) -> None:
         super().connection_made(transport)
-        self._begin_waiting()
+        self._begin_waiting(self.head_seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end_waiting()
@@ -44,15 +47,17 @@ class BoundedHttp(HttpToolsProtocol):
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
                 self._refuse(Problem("head-limit-exceeded"))
+        elif self._in_body:
+            self._begin_waiting(self.body_seconds)
         elif self._is_idle():
             # Line ends before a request: nothing that would be a message yet.
-            self._begin_waiting()
+            self._begin_waiting(self.head_seconds)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self.scope["extensions"] = {HANG_UP: {"now": self.transport.abort}}
         self._in_head, self._head_bytes = True, 0
-        self._begin_waiting()
+        self._begin_waiting(self.head_seconds)
 
     def on_headers_complete(self) -> None:
         self._in_head, self._in_body = False, True
@@ -61,6 +66,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._in_body = False
+        self._end_waiting()
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
@@ -77,9 +83,9 @@ class BoundedHttp(HttpToolsProtocol):
             return True
         return self._in_body and not self.pipeline and not self.cycle.response_started
 
-    def _begin_waiting(self) -> None:
+    def _begin_waiting(self, seconds: float) -> None:
         if self._waiting is None:
-            self._waiting = self.loop.call_later(self.head_seconds, self._give_up)
+            self._waiting = self.loop.call_later(seconds, self._give_up)
 
     def _end_waiting(self) -> None:
         if self._waiting is not None:
@@ -89,6 +95,8 @@ class BoundedHttp(HttpToolsProtocol):
     def _give_up(self) -> None:
         if self._in_head:
             self._refuse(Problem("request-timeout", "the head took too long to arrive"))
+        elif self._in_body and not self.cycle.response_started:
+            self._refuse(Problem("request-timeout", "the body took too long to arrive"))
         else:
             self.transport.close()
 

@@ -21,12 +21,16 @@ from moot.api.callers import credentials_required
 from moot.api.exchange import Answer, Api, Asked
 from moot.api.problems import SOON, Problem, problem_response
 from moot.api.queries.idempotency_keys import Name
+from moot.api.rate_limits import Left, address_of, bucket_of
+from moot.contracts.debates import Caller
 from moot.contracts.shape import Frozen
 from moot.runtime.chronicle import ChronicleUnavailableError, MessageTooLargeError
 from moot.runtime.database import is_outage
 from moot.runtime.telemetry import SERVER, span
 
 log = structlog.stdlib.get_logger()
+
+_LEFT = "moot.left"
 
 Who = Literal["anyone", "callers", "admins"]
 
@@ -122,11 +126,14 @@ class _Endpoint:
             else:
                 log.warning("request_failed", operation=operation.name, reason=str(error))
             response = problem_response(problem, request)
+        left: Left | None = request.scope.get(_LEFT)
+        if left is not None:
+            response.headers.update(left.headers)
         return _finished(response)
 
 
 async def _answer(api: Api, operation: Operation, request: Request) -> Response:
-    asked = Asked(request, await api.callers.identify(request.headers))
+    asked = Asked(request, await _identified(api, request))
     if operation.who != "anyone" and asked.caller.kind == "anonymous":
         raise credentials_required()
     if operation.who == "admins" and not asked.caller.is_admin:
@@ -139,6 +146,23 @@ async def _answer(api: Api, operation: Operation, request: Request) -> Response:
         lambda: operation.answer(api, asked),
         shows_secret=operation.shows_secret,
     )
+
+
+async def _identified(api: Api, request: Request) -> Caller:
+    """Say who asks, unless they ask too much; whose credentials don't hold is an address."""
+    try:
+        caller = await api.callers.identify(request.headers)
+    except Problem:
+        _count(api, address_of(request), request)
+        raise
+    _count(api, bucket_of(caller, request), request)
+    return caller
+
+
+def _count(api: Api, who: str, request: Request) -> None:
+    left = api.limits.take(who)
+    request.scope[_LEFT] = left
+    api.limits.check(left)
 
 
 async def _fingerprint(operation: Operation, request: Request) -> bytes:

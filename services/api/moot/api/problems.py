@@ -258,6 +258,12 @@ PROBLEMS: Mapping[str, Explained] = {
         "A request with this Idempotency-Key came a moment ago. Ask again after `Retry-After`"
         " seconds: then there is an answer, the same for both.",
     ),
+    "too-many-requests": Explained(
+        429,
+        "Too many requests",
+        "You asked more than `RateLimit-Policy` allows a caller, or an address without"
+        " credentials that hold. Ask again after `Retry-After` seconds.",
+    ),
     "precondition-failed": Explained(
         412,
         "It has changed",

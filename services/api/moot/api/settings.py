@@ -20,3 +20,7 @@ class ApiSettings(DatabaseSettings):
     )
     secret_key: str = Field(repr=False, min_length=16, validation_alias="MOOT_SECRET_KEY")
     """Signs cursors; webhooks' secrets are derived from it, as the announcer does."""
+    rate_limit: int = Field(
+        default=3000, ge=0, le=1_000_000_000, validation_alias="MOOT_RATE_LIMIT"
+    )
+    """Requests a minute of one caller at one replica, which may come at once; 0: no limit."""
