@@ -14,6 +14,7 @@ from moot.cli.local.nats_server import NatsServer
 from moot.projector.migrate import migrate
 from moot.runtime.provision import provision
 from tests.integration.api.world import ADMIN, ADMIN_KEY, PEPPER, PROPOSAL, SECRET_KEY
+from tests.support.event_source import EventSource, listening
 from tests.support.hosted import Hosted, hosted
 from tests.support.waiting import until
 
@@ -100,6 +101,51 @@ async def test_without_nats_commands_are_not_available(
     assert answer.headers["retry-after"]
     assert (await http.get("/health", timeout=30)).json()["status"] == "degraded"
     assert not await service.is_ready()
+
+
+async def test_a_stream_outlives_nats(
+    http: httpx2.AsyncClient, nats_server: NatsServer, settings: ApiSettings
+) -> None:
+    created = await http.post("/api/topics", json=PROPOSAL, headers=ADMIN)
+    path = f"/api/topics/{created.json()['id']}"
+    async with listening(settings.api_port, f"{path}/stream?after=0", ADMIN) as source:
+        heard = await source.take(1)
+        await nats_server.stop()
+        await nats_server.start()
+
+        async def amended() -> bool:
+            answer = await http.patch(path, json={"title": "Still here"}, headers=ADMIN, timeout=30)
+            return answer.status_code == 200
+
+        await until(amended)
+        heard += await source.take(1)
+    names = [event.name.split(".")[2] for event in heard]
+    assert (names, [event.id for event in heard]) == (["topic_created", "topic_amended"], [1, 2])
+
+
+async def test_a_stream_is_taken_up_again_when_the_api_has_been_started_again(
+    settings: ApiSettings,
+) -> None:
+    await provision(settings.nats_url)
+    await asyncio.to_thread(migrate, settings.database_url)
+    base = f"http://127.0.0.1:{settings.api_port}"
+    heard: list[int | None] = []
+    async with httpx2.AsyncClient(base_url=base, trust_env=False) as http:
+        for round_no in range(3):
+            async with hosted(build, settings) as running:
+                await until(running.is_ready)
+                last = {"Last-Event-ID": str(heard[-1] if heard else 0)}
+                path = "/api/chronicle/stream"
+                source = await EventSource.ask(settings.api_port, path, {**ADMIN, **last})
+                for _ in range(2):
+                    await http.post("/api/topics", json=PROPOSAL, headers=ADMIN)
+                heard += [event.id for event in await source.take(1 + (round_no == 0))]
+            *late, farewell = await source.to_the_end()
+            source.close()
+            assert (farewell.name, farewell.data) == ("reconnect", {"reason": "stopping"})
+            heard += [event.id for event in late]
+    assert heard == [*range(1, len(heard) + 1)]
+    assert len(heard) >= 4
 
 
 def test_a_taken_port_is_said_so() -> None:

@@ -37,7 +37,7 @@ WHERE visibility = 'private'
 """
 
 PARKED = """
-SELECT DISTINCT subject FROM dead_letters
+SELECT DISTINCT key FROM dead_letters
 WHERE projection = $1 AND key LIKE 'topic/%'
 """
 
@@ -104,7 +104,8 @@ class Readership:
             readers = Readers(row["creator"], tuple(row["invited_agents"]))
             self._private[f"{_PREFIX}{row['topic_id']}"] = readers
         for row in parked:
-            await self._read_again(row["subject"], place.position)
+            topic_id = row["key"].partition("/")[2]
+            await self._read_again(f"{_PREFIX}{topic_id}", place.position)
         return place.position
 
     async def see(self, event: Stored) -> None:
