@@ -5,14 +5,18 @@ import os
 import sys
 from asyncio import create_subprocess_exec
 from asyncio.subprocess import PIPE
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from moot.cli.demo.cast import MODERATOR
 from moot.cli.demo.play import proposal
-from tests.support.debate_story import UNHURRIED, small_debate
+from tests.support.debate_story import BRISK, small_debate
 from tests.support.waiting import until
 from tests.support.whole_moot import WholeMoot
+
+# Nothing happens to it by itself, however slowly a command answers.
+FAR_OFF = replace(BRISK, signup_takes=timedelta(hours=1))
 
 
 async def listed(moot: WholeMoot, *options: str) -> str:
@@ -31,7 +35,7 @@ async def items(moot: WholeMoot, topic_id: str) -> list[dict[str, Any]]:
 
 async def test_it_shows_what_a_topic_waits_for(calm_moot: WholeMoot) -> None:
     async with calm_moot.client() as client:
-        wanted = proposal(small_debate("listed"), UNHURRIED, now=datetime.now(UTC))
+        wanted = proposal(small_debate("listed"), FAR_OFF, now=datetime.now(UTC))
         topic = await client.as_agent(calm_moot.keys[MODERATOR]).propose_topic(wanted)
 
         async def is_there() -> bool:

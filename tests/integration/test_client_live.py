@@ -9,7 +9,8 @@ from datetime import timedelta
 
 import pytest
 
-from moot.client import LiveEvent, MootClient, MootUnreachableError, ProblemError
+from moot.client import MootClient, MootUnreachableError, ProblemError
+from moot.contracts.views import EventView
 from tests.support.scripted import problem
 
 TOPIC = "a" * 32
@@ -18,7 +19,8 @@ NOBODY = b""
 
 
 def event(position: int, kind: str = "moot.topic.argument_posted.v1") -> bytes:
-    return f"id: {position}\nevent: {kind}\ndata: {json.dumps({'n': position})}\n\n".encode()
+    view = {"position": position, "specversion": "1.0", "id": "e", "type": kind, "source": "s"}
+    return f"id: {position}\nevent: {kind}\ndata: {json.dumps(view)}\n\n".encode()
 
 
 def refusal(status: int, code: str, retry_after: str | None = None) -> bytes:
@@ -63,9 +65,9 @@ class Server:
 
 async def heard(
     server: Server, number: int, *, after: int | None = 0, patience: float = 5
-) -> list[LiveEvent]:
+) -> list[EventView]:
     """Return that many events of a stream, or as many as there are before it ends by itself."""
-    found: list[LiveEvent] = []
+    found: list[EventView] = []
     async with (
         server.listening() as address,
         MootClient.connect(address, patience=timedelta(seconds=patience)) as moot,
@@ -87,13 +89,19 @@ async def test_a_stream_that_is_cut_off_anywhere_goes_on_where_it_was() -> None:
         cuts, await asyncio.gather(*(heard(s, 3) for s in servers)), strict=True
     ):
         assert [one.position for one in events] == [1, 2, 3], cut
-        assert events[0] == LiveEvent(1, "moot.topic.argument_posted.v1", {"n": 1})
+        assert events[0].type == "moot.topic.argument_posted.v1"
 
 
 async def test_it_says_what_it_heard_last() -> None:
     server = Server([OK + event(3) + event(8), OK + b": nothing\n\n", OK + event(9) + event(12)])
     assert [one.position for one in await heard(server, 4, after=2)] == [3, 8, 9, 12]
     assert server.resumed_after() == ["2", "8", "8"]
+
+
+async def test_a_stream_from_now_on_misses_nothing_of_what_comes_before_its_first_event() -> None:
+    server = Server([OK + b"retry: 0\nid: 41\n\n", OK + event(42)])
+    assert [one.position for one in await heard(server, 1, after=None)] == [42]
+    assert server.resumed_after() == [None, "41"]
 
 
 async def test_what_comes_again_is_not_said_again() -> None:
@@ -103,7 +111,7 @@ async def test_what_comes_again_is_not_said_again() -> None:
 
 @pytest.mark.parametrize("word", ["reconnect", "reset"])
 async def test_told_to_come_again_it_does_and_tells_nobody(word: str) -> None:
-    told = f"id: 6\nevent: {word}\ndata: {{}}\n\n".encode()
+    told = f"id: 6\n\nevent: {word}\ndata: {{}}\n\n".encode()
     server = Server([OK + b"retry: 30000\n\n" + event(5) + told, OK + event(7)])
     assert [one.position for one in await heard(server, 2)] == [5, 7]
     assert server.resumed_after() == ["0", "6"]

@@ -152,7 +152,7 @@ def show(delivery_id: Id, data: DataFolder = Path(".moot"), as_json: JsonOutput 
 
 
 @app.command("retry")
-def retry(  # noqa: PLR0913, PLR0917 one for each option
+def retry(
     delivery_id: OneId = None,
     error: Error = None,
     topic: Topic = None,

@@ -18,6 +18,7 @@ from moot.cli import (
     provision,
     seed,
     status,
+    topics,
     up,
 )
 from moot.cli.errors import CommandError
@@ -35,6 +36,7 @@ app.command("seed")(seed.seed)
 app.command("status")(status.status)
 app.add_typer(config.app, name="config")
 app.add_typer(agents.app, name="agents")
+app.add_typer(topics.app, name="topics")
 app.add_typer(allocation.app, name="allocation")
 app.add_typer(projections.app, name="projections")
 app.add_typer(dead_letters.app, name="dead-letters")

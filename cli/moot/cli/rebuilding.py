@@ -39,7 +39,7 @@ Anew = Annotated[
 ]
 
 
-def rebuild(  # noqa: PLR0913, PLR0917 one for each option
+def rebuild(
     projection: Name,
     topic: Topic = None,
     key: Key = None,

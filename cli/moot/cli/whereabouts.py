@@ -5,11 +5,13 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from moot.cli.calls import reached
 from moot.cli.errors import SettingsError
 from moot.cli.local.data_folder import RUNNING_FILE
 from moot.cli.local.external import external_servers, value_of
 from moot.cli.local.plan import Servers
 from moot.cli.local.stack import Running
+from moot.client import MootClient
 
 
 def servers_of(data: Path) -> Servers:
@@ -65,6 +67,19 @@ def api_of(data: Path, api: str | None) -> tuple[str, str]:
     if not key:
         raise SettingsError("MOOT_ADMIN_KEY isn't set.")
     return address, key
+
+
+def caller_at(data: Path, api: str | None, agent_key: str | None) -> MootClient:
+    """A client in the name of the agent whose key is given, else of the admin, else of nobody.
+
+    Raises SettingsError where there is no API.
+    """
+    address = address_of(data, api)
+    if agent_key is not None:
+        return reached(address, key=agent_key)
+    running = _running_in(data)
+    admin_key = value_of("MOOT_ADMIN_KEY", os.environ) or (running.admin_key if running else None)
+    return reached(address, admin_key=admin_key)
 
 
 def _running_in(data: Path) -> Running | None:

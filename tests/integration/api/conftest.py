@@ -22,6 +22,7 @@ from moot.runtime.projection_runner import ProjectionRunner, Replica
 from moot.runtime.readiness import Readiness
 from moot.runtime.settings import DatabaseSettings
 from tests.integration.api.clock import Clock
+from tests.integration.api.serving import served
 from tests.integration.api.world import ADMIN_KEY, PEPPER, SECRET_KEY, World
 
 
@@ -89,6 +90,13 @@ async def api(
         job.cancel()
     ended = await asyncio.gather(*jobs, return_exceptions=True)
     assert not [end for end in ended if isinstance(end, Exception)]
+
+
+@pytest.fixture
+async def address(api: Api) -> AsyncIterator[str]:
+    """The API on a port of its own, as its process serves it."""
+    async with served(api) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Who is calling: agents' keys, the admin's key, and what is none of these."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -21,9 +22,8 @@ SECRET = "0" * 64
 
 
 def path_of(operation: Operation) -> str:
-    an_id = "0" * 32
-    ids = dict.fromkeys(("topic_id", "webhook_id", "queue_id", "event_id"), an_id)
-    return operation.path.format(**ids, schema_id="binary", agent_id="ann", position=1)
+    ids = {"schema_id": "binary", "agent_id": "ann", "position": "1"}
+    return re.sub(r"{(\w+)}", lambda found: ids.get(found[1], "0" * 32), operation.path)
 
 
 async def test_a_key_is_shown_once_and_stored_as_a_hash(world: World, api: Api) -> None:
@@ -115,6 +115,15 @@ WRONG_CREDENTIALS = (
     ("X-Moot-Admin-Key", ""),
     ("X-Moot-Admin-Key", "\xff"),
 )
+
+
+async def test_right_credentials_do_not_make_up_for_wrong_ones_beside_them(world: World) -> None:
+    agent = await world.agent("ann")
+    both = await world.get("/api/me", {**ADMIN, **agent})
+    assert both.json()["auth_id"] == "admin:key"
+    for wrong in ({"X-Moot-Admin-Key": "no"}, {"Authorization": "Bearer no"}):
+        refused = await world.get("/api/me", {**ADMIN, **agent, **wrong})
+        assert (refused.status_code, refused.json()["code"]) == (401, "bad-credentials")
 
 
 async def test_wrong_credentials_are_refused_everywhere(world: World) -> None:

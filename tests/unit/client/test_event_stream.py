@@ -37,6 +37,12 @@ def test_messages_are_what_the_standard_says(sent: bytes, messages: Sequence[Mes
     assert read(sent) == messages
 
 
+def test_where_to_go_on_is_known_once_a_block_is_complete() -> None:
+    stream = EventStream()
+    assert list(stream.feed(b"id: 4\n\nid: 5\ndata: a\n")) == []
+    assert stream.last_id == "4"
+
+
 def test_the_time_to_wait_is_a_number_or_nothing() -> None:
     stream = EventStream()
     assert list(stream.feed(b"retry: 2500\n\nretry: soon\n\nretry: -1\n\n")) == []

@@ -10,11 +10,11 @@ from uuid import uuid4
 import httpx2
 from pydantic import BaseModel
 
-from moot.client.live import LiveEvent, follow
+from moot.client.live import follow
 from moot.client.pages import LARGEST_PAGE, Pages
 from moot.client.problems import ProblemError, refusal_in
 from moot.client.sending import Sender
-from moot.contracts.views import PageView
+from moot.contracts.views import EventView, PageView
 
 ViewT = TypeVar("ViewT", bound=BaseModel)
 
@@ -153,7 +153,7 @@ class Calls:
 
     def _follow(
         self, path: str, after: int | None, query: Query = NOTHING
-    ) -> AsyncGenerator[LiveEvent]:
+    ) -> AsyncGenerator[EventView]:
         return follow(
             self._http, path, self._credentials, _told(query), after, self._sender.patience
         )

@@ -27,7 +27,9 @@ class EventStream:
         self._begun = False
         self._event = ""
         self._data: list[str] = []
-        self._last_id = ""
+        self.last_id = ""
+        """Of what is complete: where to go on when the connection ends now."""
+        self._id = ""
 
     def feed(self, chunk: bytes) -> Iterator[Message]:
         """Yield the messages that are complete now."""
@@ -63,7 +65,7 @@ class EventStream:
             case "event":
                 self._event = value
             case "id" if "\x00" not in value:
-                self._last_id = value
+                self._id = value
             case "retry" if value.isascii() and value.isdecimal():
                 self.retry_ms = int(value)
             case _:
@@ -72,4 +74,5 @@ class EventStream:
     def _dispatched(self) -> Message | None:
         event, data = self._event, self._data
         self._event, self._data = "", []
-        return Message(event or "message", "\n".join(data), self._last_id) if data else None
+        self.last_id = self._id
+        return Message(event or "message", "\n".join(data), self.last_id) if data else None

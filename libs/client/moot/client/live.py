@@ -1,18 +1,16 @@
 """Events as they happen, across every connection that ends meanwhile."""
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 import httpx2
 
-from moot.client.event_stream import EventStream, Message
+from moot.client.event_stream import EventStream
 from moot.client.problems import MootUnreachableError, refusal_in
 from moot.client.sending import pause_before, wait_asked_for
+from moot.contracts.views import EventView
 
 CONNECT_WITHIN_SECONDS = 15.0
 SILENCE_SECONDS = 45.0
@@ -21,15 +19,6 @@ LONGEST_RETRY_MS = 30_000
 OWN_WORDS = frozenset({"reconnect", "reset"})
 """What the stream says of itself: both mean that it goes on in another connection."""
 NO_CONTENT = 204
-
-
-@dataclass(frozen=True, slots=True)
-class LiveEvent:
-    """An event of the Chronicle; `data` is what the stream's operation documents."""
-
-    position: int
-    type: str
-    data: dict[str, Any]
 
 
 class _EndedError(Exception):
@@ -58,24 +47,24 @@ class _Following:
         self._told_to_reconnect = False
         return {} if self.last is None else {"Last-Event-ID": str(self.last)}
 
-    def hears(self, chunk: bytes) -> Iterator[LiveEvent]:
+    def hears(self, chunk: bytes) -> Iterator[EventView]:
         self._failures, self._cut_off_at = 0, None
         for message in self._stream.feed(chunk):
-            event = self._event(message)
-            if event is not None:
-                yield event
+            if message.event in OWN_WORDS:
+                self._told_to_reconnect = True
+            elif self._passes(message.last_id):
+                yield EventView.model_validate_json(message.data)
+        # A stream says where it begins before there is an event.
+        self._passes(self._stream.last_id)
 
-    def _event(self, message: Message) -> LiveEvent | None:
-        """Return the event, unless it is the stream's own word or was here before."""
-        own = message.event in OWN_WORDS
-        self._told_to_reconnect |= own
-        if not (message.last_id.isascii() and message.last_id.isdecimal()):
-            return None
-        position = int(message.last_id)
-        if self.last is not None and position <= self.last:
-            return None
-        self.last = position
-        return None if own else LiveEvent(position, message.event, json.loads(message.data))
+    def _passes(self, event_id: str) -> bool:
+        """Go on to a position; False where that isn't ahead: it was here before."""
+        if not (event_id.isascii() and event_id.isdecimal()):
+            return False
+        if self.last is not None and int(event_id) <= self.last:
+            return False
+        self.last = int(event_id)
+        return True
 
     def fails(self, least: float | None, now: float) -> float | None:
         """Return how many seconds to wait before connecting again; None if patience is over."""
@@ -98,7 +87,7 @@ async def follow(
     query: Mapping[str, str],
     after: int | None,
     patience: timedelta,
-) -> AsyncGenerator[LiveEvent]:
+) -> AsyncGenerator[EventView]:
     """Yield each event after a position once and in order, for ever; from now on without one.
 
     Connects again whenever a connection ends. Raises ProblemError where Moot refuses, and
@@ -126,7 +115,7 @@ async def _connection(
     credentials: Mapping[str, str],
     query: Mapping[str, str],
     following: _Following,
-) -> AsyncGenerator[LiveEvent]:
+) -> AsyncGenerator[EventView]:
     headers = {**credentials, "Accept": "text/event-stream", **following.connects()}
     timeout = httpx2.Timeout(CONNECT_WITHIN_SECONDS, read=SILENCE_SECONDS)
     async with http.stream("GET", path, params=query, headers=headers, timeout=timeout) as response:

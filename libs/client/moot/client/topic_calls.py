@@ -4,11 +4,10 @@ from collections.abc import AsyncGenerator
 
 from moot.client.bodies import Amendment, Proposal
 from moot.client.calls import Calls, segment
-from moot.client.live import LiveEvent
 from moot.client.pages import LARGEST_PAGE, Pages
 from moot.contracts.debates import Stage, Visibility
 from moot.contracts.delivery_views import AnnouncementView
-from moot.contracts.views import DebateView, PageView, TopicView
+from moot.contracts.views import DebateView, EventView, PageView, TopicView
 
 
 class TopicCalls(Calls):
@@ -65,7 +64,7 @@ class TopicCalls(Calls):
         path, query = "/api/announcements", {"topic": topic_id}
         return self._pages(path, PageView[AnnouncementView], query)
 
-    def stream_topic(self, topic_id: str, *, after: int | None = None) -> AsyncGenerator[LiveEvent]:
+    def stream_topic(self, topic_id: str, *, after: int | None = None) -> AsyncGenerator[EventView]:
         """The topic's events after a position, then those to come; see `moot.client.live`."""
         return self._follow(f"{_topic(topic_id)}/stream", after)
 

@@ -4,7 +4,15 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+from pydantic.config import JsonDict
 from starlette.requests import ClientDisconnect, Request
 
 from moot.api.problems import Problem
@@ -53,7 +61,18 @@ _InvitedAgents = Annotated[tuple[SafeAgentId, ...], Field(max_length=MAX_INVITED
 ShapeT = TypeVar("ShapeT", bound=BaseModel)
 
 
+_TARGET = ("announce_guild_base_url", "announce_channel_id")
+_BOTH_OR_NEITHER: JsonDict = {
+    "anyOf": [
+        {"required": list(_TARGET), "properties": {name: {"type": "string"} for name in _TARGET}},
+        {"properties": {name: {"type": "null"} for name in _TARGET}},
+    ]
+}
+
+
 class _Announced(Frozen):
+    model_config = ConfigDict(json_schema_extra=_BOTH_OR_NEITHER)
+
     announce_guild_base_url: GuildBaseUrl | None = None
     announce_channel_id: ChannelId | None = None
 

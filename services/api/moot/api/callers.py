@@ -41,13 +41,19 @@ class Callers:
         self._used: dict[KeyId, datetime] = {}
 
     async def identify(self, headers: Headers) -> Caller:
-        """Return who calls. Raises Problem `bad-credentials` for any that don't hold."""
+        """Return who calls. Raises Problem `bad-credentials` for any that don't hold.
+
+        Who sends both an admin's and an agent's is the admin, if both hold.
+        """
         admin_key = headers.get(ADMIN_KEY_HEADER)
-        if admin_key is not None:
-            return self._admin(admin_key)
+        admin = None if admin_key is None else self._admin(admin_key)
         authorization = headers.get("authorization")
         if authorization is None:
-            return ANONYMOUS
+            return admin or ANONYMOUS
+        agent = await self._bearer(authorization)
+        return admin or agent
+
+    async def _bearer(self, authorization: str) -> Caller:
         scheme, _, text = authorization.partition(" ")
         key = AgentKey.parse(text.strip()) if scheme.lower() == "bearer" else None
         if key is None:
