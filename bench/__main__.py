@@ -20,6 +20,7 @@ from bench import (
     rebuild,
     report,
     start,
+    streams,
     waiting,
 )
 from bench.figures import Result
@@ -39,6 +40,7 @@ IN_FOLDER: dict[str, Callable[[Path], Awaitable[Result]]] = {
     "commands": commands.run,
     "memory": memory.run,
     "start": start.run,
+    "streams": streams.run,
 }
 """Those that start a whole Moot of their own."""
 

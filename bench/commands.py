@@ -187,8 +187,8 @@ class _Arguing:
 
     def __init__(self) -> None:
         now = datetime.now(UTC)
-        self._gathering = [_life(now, debating=None) for _ in range(TOPICS // 2)]
-        self._debating = [_life(now, debating=number) for number in range(TOPICS // 2)]
+        self._gathering = [life_of(now, debating=None) for _ in range(TOPICS // 2)]
+        self._debating = [life_of(now, debating=number) for number in range(TOPICS // 2)]
         # Apart from each other, or all of them would wait for each other at one topic.
         self._rounds = [count(agent * TOPICS // 2 // CLIENTS) for agent in range(CLIENTS)]
 
@@ -231,7 +231,7 @@ def _topic_id(number: int) -> str:
     return derived_id("bench-commands", str(number))
 
 
-def _life(now: datetime, *, debating: int | None) -> Life:
+def life_of(now: datetime, *, debating: int | None) -> Life:
     """A topic whose sign-up is open, or with three of the clients in a debate."""
     hour = timedelta(hours=1)
     opened = now - 4 * hour
