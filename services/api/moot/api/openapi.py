@@ -64,7 +64,7 @@ _IDEMPOTENCY_KEY = {
     "in": "header",
     "description": "The same key and request from the same caller take effect once, and for a day"
     " get the same answer.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    "schema": {"type": "string", "pattern": '^"?[!#-~][!-~]{0,254}$'},
 }
 
 
