@@ -21,6 +21,9 @@ from moot.client import MootClient
 PATIENCE = timedelta(seconds=20)
 RESTARTS_WITHIN = timedelta(seconds=15)
 NO_PATIENCE = timedelta(0)
+UNLIMITED = {"MOOT_RATE_LIMIT": "0"}
+"""Tests watch more closely than anybody should."""
+
 PARTS = ("nats", "postgres", "ticker", "allocator", "announcer", "projector", "api")
 
 
@@ -122,7 +125,7 @@ async def started(folder: Path, guild: GuildProcess, *options: str) -> MootProce
     return await MootProcess.start(
         folder,
         options=options,
-        environment=_bare() | guild.settings,
+        environment=_bare() | guild.settings | UNLIMITED,
         sink=note,
     )
 
