@@ -12,6 +12,7 @@ from moot.api.cursors import Cursors
 from moot.api.exchange import Api
 from moot.api.idempotency import IdempotencyKeys
 from moot.api.live import Live
+from moot.api.publishing import Publishing
 from moot.api.rate_limits import RateLimits
 from moot.projector.migrate import migrate
 from moot.projector.projections import PROJECTIONS
@@ -78,6 +79,7 @@ async def api(
         pool=own_pool,
         waiter=waiter,
         callers=Callers(own_pool, admin_key=ADMIN_KEY, pepper=PEPPER, now=clock),
+        publishing=Publishing(chronicle, own_pool),
         cursors=Cursors(SECRET_KEY),
         keys=keys,
         live=live,

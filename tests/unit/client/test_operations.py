@@ -21,6 +21,9 @@ AT = datetime(2026, 11, 21, 12, tzinfo=UTC)
 PROPOSAL = Proposal(
     title="t", signup_open_at=AT, signup_close_at=AT, debate_start_at=AT, debate_end_at=AT
 )
+EVENT = DESCRIBED["paths"]["/api/events"]["post"]["requestBody"]["content"][
+    "application/cloudevents+json"
+]["example"]
 TERMS = WebhookTerms(url="https://receiver.example/moot")
 
 Call = Callable[[MootClient], Awaitable[Any]]
@@ -55,6 +58,10 @@ CALLS: dict[str, Call] = {
     "get_event": lambda moot: moot.get_event(7),
     "stream_topic": lambda moot: anext(moot.stream_topic(ID, after=7)),
     "stream_chronicle": lambda moot: anext(moot.stream_chronicle()),
+    "publish_events": lambda moot: moot.publish_events([EVENT]),
+    "issue_publishing_key": lambda moot: moot.issue_publishing_key("collector", ["posture"]),
+    "list_publishers": lambda moot: moot.list_publishers().first(),
+    "revoke_publishing_key": lambda moot: moot.revoke_publishing_key("collector", "lost"),
     "list_contracts": lambda moot: moot.list_contracts(),
     "list_deadlines": lambda moot: moot.list_deadlines(topic_id=ID).first(),
     "issue_agent_key": lambda moot: moot.issue_agent_key("ann", expires_at=AT),
@@ -90,7 +97,10 @@ async def test_a_call_asks_for_its_operation_as_it_is_described(name: str) -> No
     assert set(asked.url.params) - {"limit"} <= known
     assert bool(asked.content) == ("requestBody" in operation)
     if asked.content:
-        content = operation["requestBody"]["content"]["application/json"]
+        content = operation["requestBody"]["content"][asked.headers["Content-Type"]]
         schema = DESCRIBED["components"]["schemas"][content["schema"]["$ref"].rpartition("/")[2]]
         body = json.loads(asked.content)
+        if schema["type"] == "array":
+            (body,) = body
+            schema = DESCRIBED["components"]["schemas"][schema["items"]["$ref"].rpartition("/")[2]]
         assert set(schema.get("required", [])) <= set(body) <= set(schema["properties"])

@@ -10,6 +10,7 @@ import httpx2
 from moot.client.chronicle_calls import ChronicleCalls
 from moot.client.debate_calls import DebateCalls
 from moot.client.operator_calls import OperatorCalls
+from moot.client.publishing_calls import PublishingCalls
 from moot.client.topic_calls import TopicCalls
 from moot.client.webhook_calls import WebhookCalls
 
@@ -18,7 +19,9 @@ MOST_CONNECTIONS = 1000
 KEPT_CONNECTIONS = 20
 
 
-class MootClient(TopicCalls, DebateCalls, ChronicleCalls, WebhookCalls, OperatorCalls):
+class MootClient(
+    TopicCalls, DebateCalls, ChronicleCalls, PublishingCalls, WebhookCalls, OperatorCalls
+):
     """Calls in one caller's name; `as_agent` gives the same connections in another's.
 
     While nobody answers, or Moot asks to come again, a call is repeated with the same
@@ -52,6 +55,9 @@ class MootClient(TopicCalls, DebateCalls, ChronicleCalls, WebhookCalls, Operator
         return cls(http, credentials, patience=patience, read_your_writes=read_your_writes)
 
     def as_agent(self, key: str) -> Self:
+        return self._as(_credentials(key, None))
+
+    def as_publisher(self, key: str) -> Self:
         return self._as(_credentials(key, None))
 
     def as_admin(self, key: str) -> Self:

@@ -1,22 +1,26 @@
-"""Agent keys as text: `moot_<key id>_<secret>`, and the hash that is all that's stored of them."""
+"""Keys as text: `moot_<key id>_<secret>`, and the hash that is all that's stored of them.
+
+Publishers' keys begin with `moot_pub_`, so that who is looked for is known before looking.
+"""
 
 import hmac
 import re
 import secrets
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Self
+from typing import ClassVar, Self
 
 from moot.contracts.ids import KeyId
 
 _SECRET_BYTES = 32
-_KEY = re.compile(r"moot_([0-9a-f]{32})_([0-9a-f]{64})")
+_KEY = re.compile(r"([a-z_]+)_([0-9a-f]{32})_([0-9a-f]{64})")
 
 
 @dataclass(frozen=True, slots=True)
-class AgentKey:
+class _Key:
     """A raw key, shown once to whom it is issued."""
 
+    begins: ClassVar[str]
     key_id: KeyId
     secret: str = field(repr=False)
 
@@ -27,11 +31,13 @@ class AgentKey:
     @classmethod
     def parse(cls, text: str) -> Self | None:
         match = _KEY.fullmatch(text)
-        return None if match is None else cls(KeyId(match[1]), match[2])
+        if match is None or match[1] != cls.begins:
+            return None
+        return cls(KeyId(match[2]), match[3])
 
     @property
     def text(self) -> str:
-        return f"moot_{self.key_id}_{self.secret}"
+        return f"{self.begins}_{self.key_id}_{self.secret}"
 
     def hash(self, pepper: str) -> str:
         """Return SHA-256 of pepper and secret, hex. The secret has 256 bits, so no salt or work."""
@@ -39,3 +45,11 @@ class AgentKey:
 
     def matches(self, stored_hash: str, pepper: str) -> bool:
         return hmac.compare_digest(self.hash(pepper), stored_hash)
+
+
+class AgentKey(_Key):
+    begins = "moot"
+
+
+class PublisherKey(_Key):
+    begins = "moot_pub"

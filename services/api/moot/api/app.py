@@ -14,10 +14,12 @@ from moot.api.live import Live
 from moot.api.openapi import document
 from moot.api.operations import answer_exceptions, mount
 from moot.api.problem_pages import explain_problem, list_problems
+from moot.api.publishing import Publishing
 from moot.api.queries import idempotency_keys
 from moot.api.queries.agent_keys import PROJECTION as AGENT_KEYS
 from moot.api.queries.checkpoints import ANNOUNCEMENTS, ATTEMPTS, DEBATES
 from moot.api.queries.deadlines import DEADLINES
+from moot.api.queries.publishing import PROJECTION as PUBLISHING
 from moot.api.rate_limits import RateLimits
 from moot.api.routes import OPERATIONS
 from moot.api.server import HttpServer, bind
@@ -42,12 +44,14 @@ TABLES = (
     "deadlines",
     "draws",
     "projector_checkpoint",
+    "published_events",
+    "publishers",
     "rounds",
     "signups",
     "topics",
     "verdicts",
 )
-PROJECTIONS = (DEBATES, ANNOUNCEMENTS, ATTEMPTS, DEADLINES, AGENT_KEYS)
+PROJECTIONS = (DEBATES, ANNOUNCEMENTS, ATTEMPTS, DEADLINES, AGENT_KEYS, PUBLISHING)
 
 
 def create_app(api: Api, readiness: Readiness) -> FastAPI:
@@ -121,6 +125,7 @@ def _api(settings: ApiSettings, connection: NatsConnection, pool: Pool) -> Api:
             pepper=settings.agent_key_pepper,
             now=utc_now,
         ),
+        publishing=Publishing(chronicle, pool),
         cursors=Cursors(settings.secret_key),
         keys=IdempotencyKeys(pool),
         live=Live.on(chronicle, pool),

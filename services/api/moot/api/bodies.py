@@ -26,6 +26,7 @@ from moot.contracts.debates import (
     WillingCamps,
 )
 from moot.contracts.ids import SafeAgentId
+from moot.contracts.publishing import Categories, Grant, SafePublisherName, TypeNames
 from moot.contracts.shape import Frozen, JsonObject, Moment, Text
 from moot.contracts.topic_commands import MAX_TOKEN_COST
 from moot.contracts.views import FieldProblem
@@ -55,7 +56,7 @@ def _near_enough(moment: datetime) -> datetime:
     return moment
 
 
-_Time = Annotated[Moment, AfterValidator(_near_enough)]
+Time = Annotated[Moment, AfterValidator(_near_enough)]
 _InvitedAgents = Annotated[tuple[SafeAgentId, ...], Field(max_length=MAX_INVITED)]
 
 ShapeT = TypeVar("ShapeT", bound=BaseModel)
@@ -94,11 +95,11 @@ class _Announced(Frozen):
 class ProposeTopicBody(_Announced):
     title: Text
     summary: Text = ""
-    signup_open_at: _Time
-    signup_close_at: _Time
-    debate_start_at: _Time
-    debate_end_at: _Time
-    verdict_due_at: _Time | None = None
+    signup_open_at: Time
+    signup_close_at: Time
+    debate_start_at: Time
+    debate_end_at: Time
+    verdict_due_at: Time | None = None
     """Seven days after the debate ends, if left out."""
     rounds: int = Field(default=1, ge=1, le=MAX_ROUNDS)
     verdict_schema_id: Text = "free-form"
@@ -121,11 +122,11 @@ class AmendTopicBody(_Announced):
 
     title: Text | None = None
     summary: Text | None = None
-    signup_open_at: _Time | None = None
-    signup_close_at: _Time | None = None
-    debate_start_at: _Time | None = None
-    debate_end_at: _Time | None = None
-    verdict_due_at: _Time | None = None
+    signup_open_at: Time | None = None
+    signup_close_at: Time | None = None
+    debate_start_at: Time | None = None
+    debate_end_at: Time | None = None
+    verdict_due_at: Time | None = None
     invited_agents: _InvitedAgents = ()
 
 
@@ -159,7 +160,7 @@ class IssueAgentKeyBody(Frozen):
     agent_id: SafeAgentId
     force: bool = False
     """Replace the agent's key, if it has one."""
-    expires_at: _Time | None = None
+    expires_at: Time | None = None
 
 
 class RegisterWebhookBody(WebhookTerms):
@@ -196,6 +197,20 @@ class RotateSecretBody(Frozen):
 
 class RetryDeliveryBody(Frozen):
     reason: Text = Field(default="", max_length=1000)
+
+
+class IssuePublishingKeyBody(Frozen):
+    publisher: SafePublisherName
+    categories: Categories
+    types: TypeNames = ()
+    """Left out: all that may be published in the categories."""
+    force: bool = False
+    """Replace the publisher's key and grant, if it has one."""
+    expires_at: Time | None = None
+
+    @property
+    def grant(self) -> Grant:
+        return Grant(categories=self.categories, types=self.types)
 
 
 async def read_body(request: Request, shape: type[ShapeT]) -> ShapeT:

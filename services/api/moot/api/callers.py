@@ -11,9 +11,11 @@ from hashlib import sha256
 import structlog
 from starlette.datastructures import Headers
 
-from moot.api.agent_secrets import AgentKey
+from moot.api.agent_secrets import AgentKey, PublisherKey
 from moot.api.problems import Problem
+from moot.api.publisher_keys import Publishers, publisher_of
 from moot.api.queries.agent_keys import StoredKey, find_key, note_uses
+from moot.api.queries.publishing import StoredPublisher
 from moot.contracts.debates import ADMIN, ANONYMOUS, Caller
 from moot.contracts.ids import AgentId, KeyId
 from moot.runtime.database import Pool, is_outage
@@ -33,6 +35,7 @@ class Callers:
     def __init__(
         self, pool: Pool, *, admin_key: str | None, pepper: str, now: Callable[[], datetime]
     ) -> None:
+        self.publishers = Publishers(pool, pepper=pepper, now=now)
         self._pool = pool
         self._admin_key = None if admin_key is None else _digest(admin_key)
         self._pepper = pepper
@@ -50,15 +53,22 @@ class Callers:
         authorization = headers.get("authorization")
         if authorization is None:
             return admin or ANONYMOUS
-        agent = await self._bearer(authorization)
-        return admin or agent
+        caller = await self._by_token(headers)
+        return admin or caller
 
-    async def _bearer(self, authorization: str) -> Caller:
-        scheme, _, text = authorization.partition(" ")
-        key = AgentKey.parse(text.strip()) if scheme.lower() == "bearer" else None
+    async def _by_token(self, headers: Headers) -> Caller:
+        key = AgentKey.parse(_bearer(headers.get("authorization", "")))
         if key is None:
-            raise bad_credentials()
+            return publisher_of(await self.publisher(headers))
         return await self._agent(key)
+
+    async def publisher(self, headers: Headers) -> StoredPublisher:
+        """Return which publisher calls, with its grant. Raises Problem `bad-credentials`."""
+        key = PublisherKey.parse(_bearer(headers.get("authorization", "")))
+        publisher = None if key is None else await self.publishers.identify(key)
+        if publisher is None:
+            raise bad_credentials()
+        return publisher
 
     def remember(self, key: StoredKey) -> None:
         """Trust a key that was just issued here, before any projection knows of it."""
@@ -114,6 +124,11 @@ class Callers:
         else:
             self.remember(stored)
         return stored
+
+
+def _bearer(authorization: str) -> str:
+    scheme, _, token = authorization.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def bad_credentials() -> Problem:

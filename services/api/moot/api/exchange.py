@@ -16,6 +16,7 @@ from moot.api.cursors import Cursors
 from moot.api.idempotency import REPLAYED, IdempotencyKeys
 from moot.api.live import Live
 from moot.api.problems import PROBLEMS, SOON, Problem
+from moot.api.publishing import Publishing
 from moot.api.rate_limits import RateLimits
 from moot.contracts.debates import Caller
 from moot.contracts.ids import CommandId, TopicId, derived_id, is_hex_id
@@ -66,6 +67,7 @@ class Api:
     pool: Pool
     waiter: PositionWaiter
     callers: Callers
+    publishing: Publishing
     cursors: Cursors
     keys: IdempotencyKeys
     live: Live

@@ -28,6 +28,7 @@ _PATH_PARAMETER = re.compile(r"{(\w+)}")
 _SECURITY: dict[str, list[dict[str, list[str]]]] = {
     "anyone": [{}, {"agentKey": []}, {"adminKey": []}],
     "callers": [{"agentKey": []}, {"adminKey": []}],
+    "publishers": [{"publisherKey": []}],
     "admins": [{"adminKey": []}],
 }
 _POSITION_HEADER = {
@@ -108,6 +109,11 @@ def document(operations: Sequence[Operation] = OPERATIONS) -> dict[str, Any]:
                     "scheme": "bearer",
                     "bearerFormat": "moot_<id>_<secret>",
                 },
+                "publisherKey": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "moot_pub_<id>_<secret>",
+                },
                 "adminKey": {"type": "apiKey", "in": "header", "name": "X-Moot-Admin-Key"},
             },
         },
@@ -123,6 +129,8 @@ def always(operation: Operation) -> tuple[str, ...]:
         codes.append("credentials-required")
     if operation.who == "admins":
         codes.append("not-admin")
+    if operation.who == "publishers":
+        codes.append("not-a-publisher")
     if operation.method != "GET":
         codes += ["invalid-header", "chronicle-unavailable", "event-too-large"]
         codes += ["idempotency-key-in-use", "idempotency-key-reused", "precondition-failed"]
@@ -137,6 +145,7 @@ def _schemas(operations: Sequence[Operation]) -> dict[str, Any]:
     written: list[type[BaseModel]] = [ProblemView]
     written += [view for one in operations for view in one.answers.values() if view is not None]
     read = [one.body for one in operations if one.body is not None]
+    read += [body for one in operations for body in one.other_bodies.values()]
     models = [(model, "serialization") for model in dict.fromkeys(written)]
     models += [(model, "validation") for model in dict.fromkeys(read)]
     _, definitions = models_json_schema(models, ref_template=_REF)  # pyright: ignore[reportArgumentType] the modes are the two it knows
@@ -156,7 +165,14 @@ def _operation(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
         content: dict[str, Any] = {"schema": _schema_of(operation.body, schemas)}
         if operation.example is not None:
             content["example"] = operation.example
-        described["requestBody"] = {"required": True, "content": {"application/json": content}}
+        others = {
+            media_type: {"schema": _schema_of(body, schemas)}
+            for media_type, body in operation.other_bodies.items()
+        }
+        described["requestBody"] = {
+            "required": True,
+            "content": {operation.body_media_type: content, **others},
+        }
     return described
 
 

@@ -32,7 +32,7 @@ log = structlog.stdlib.get_logger()
 
 _LEFT = "moot.left"
 
-Who = Literal["anyone", "callers", "admins"]
+Who = Literal["anyone", "callers", "publishers", "admins"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,9 @@ class Operation:
     body: type[BaseModel] | None = None
     example: Mapping[str, object] | None = None
     """Of the body."""
+    body_media_type: str = "application/json"
+    other_bodies: Mapping[str, type[BaseModel]] = field(default_factory=dict[str, type[BaseModel]])
+    """By media type, what may be sent instead of the body."""
     query: type[Frozen] | None = None
     problems: tuple[str, ...] = ()
     """What it may refuse beyond what any operation may; see `always` in `moot.api.openapi`."""
@@ -138,6 +141,8 @@ async def _answer(api: Api, operation: Operation, request: Request) -> Response:
         raise credentials_required()
     if operation.who == "admins" and not asked.caller.is_admin:
         raise Problem("not-admin")
+    if operation.who == "publishers" and asked.caller.kind != "publisher":
+        raise Problem("not-a-publisher")
     if operation.method == "GET" or (key := asked.idempotency_key) is None:
         return await operation.answer(api, asked)
     return await api.keys.once(

@@ -159,6 +159,34 @@ PROBLEMS: Mapping[str, Explained] = {
         "Other systems publish only those types that GET /api/contracts marks `ingestible`; the"
         " rest is decided by Moot.",
     ),
+    "unknown-event-type": Explained(
+        422,
+        "Unknown event type",
+        "`type` must be one that GET /api/contracts lists, and marks `ingestible`.",
+    ),
+    "event-does-not-match-contract": Explained(
+        422,
+        "The event doesn't match its contract",
+        "`data` must match the JSON Schema that GET /api/contracts has for the event's type, and"
+        " `subject` must name a stream of its category; `errors` names each place that fails.",
+    ),
+    "event-id-reused": Explained(
+        409,
+        "The event id was used",
+        "The same `source` and `id` came before with other data, subject or type. Give another"
+        " event another id; nothing of the batch was stored.",
+    ),
+    "not-a-publisher": Explained(
+        403,
+        "Not a publisher",
+        "Only publishers publish events: an admin issues them keys, which begin with `moot_pub_`.",
+    ),
+    "not-granted": Explained(
+        403, "Not granted", "The publisher's key is for other categories or types of events."
+    ),
+    "publisher-not-found": Explained(
+        404, "No such publisher", "GET /api/admin/publishers lists them."
+    ),
     "not-oldest": Explained(
         409, "Not the oldest", "Only the oldest open announcement of a queue is attempted."
     ),

@@ -9,8 +9,10 @@ from moot.api import (
     contracts,
     deadlines,
     deliveries,
+    events,
     export,
     me,
+    publishers,
     signups,
     streams,
     topics,
@@ -37,4 +39,6 @@ OPERATIONS = (
     *agent_keys.OPERATIONS,
     *me.OPERATIONS,
     *contracts.OPERATIONS,
+    *events.OPERATIONS,
+    *publishers.OPERATIONS,
 )
