@@ -81,6 +81,7 @@ async def recorded(_: int) -> None:
 async def test_a_module_a_table_and_two_lines_of_migration_make_a_projection(
     pool: Pool, chronicle: InMemoryChronicle, waiter: PositionWaiter, database_url: str, before: str
 ) -> None:
+    await asyncio.to_thread(migrate, database_url)
     last = await record(chronicle, everything())
     rebuilding = Rebuilding(ARGUMENT_COUNTS, chronicle, pool, recorded, lambda _: None)
     async with running(*make_runners(chronicle, pool, "one")):
