@@ -142,7 +142,8 @@ async def _answer(api: Api, operation: Operation, request: Request) -> Response:
     if operation.who == "admins" and not asked.caller.is_admin:
         raise Problem("not-admin")
     if operation.who == "publishers" and asked.caller.kind != "publisher":
-        raise Problem("not-a-publisher")
+        # An admin's key alone is no credential here, an agent's is the wrong one.
+        raise credentials_required() if asked.caller.is_admin else Problem("not-a-publisher")
     if operation.method == "GET" or (key := asked.idempotency_key) is None:
         return await operation.answer(api, asked)
     return await api.keys.once(
