@@ -10,6 +10,7 @@ from moot.cli import (
     agents,
     allocation,
     config,
+    credentials,
     dead_letters,
     deadlines,
     deliveries,
@@ -32,6 +33,7 @@ app = typer.Typer(
 app.command("up")(up.up)
 app.command("migrate")(migrate.migrate)
 app.command("provision")(provision.provision)
+app.command("credentials")(credentials.credentials)
 app.command("seed")(seed.seed)
 app.command("status")(status.status)
 app.add_typer(config.app, name="config")

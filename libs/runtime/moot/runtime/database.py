@@ -71,7 +71,6 @@ async def connect_pool(
         server_settings={
             "application_name": f"moot-{name}",
             "search_path": OPS,
-            "statement_timeout": f"{STATEMENT_SECONDS:.0f}s",
             "synchronous_commit": "on" if synchronous_commit else "off",
             # A peer that vanished must not hold its locks longer than a lease.
             "tcp_keepalives_idle": "1",

@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapp
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from typing import Protocol
+from urllib.parse import unquote, urlsplit
 from weakref import WeakSet
 
 import structlog
@@ -17,6 +18,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 
+from moot.contracts.ids import is_safe_token
 from moot.runtime.nats_frames import Frame, FrameClient, frame_of
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -59,6 +61,7 @@ class NatsConnection:
         await client.connect(
             url,
             name=name,
+            inbox_prefix=inbox_prefix(url),
             error_cb=self._on_error,
             disconnected_cb=self._on_disconnected,
             reconnected_cb=self._on_connected,
@@ -235,6 +238,15 @@ async def connect(settings: NatsSettings, *, name: str = "moot") -> NatsConnecti
     connection = NatsConnection()
     await connection.open(settings.nats_url, name=name)
     return connection
+
+
+def inbox_prefix(url: str) -> str:
+    """Return what begins the subjects of answers: `_INBOX_<user>`, or `_INBOX` without a user.
+
+    A user who may subscribe to no other prefix can't read others' answers.
+    """
+    user = unquote(urlsplit(url).username or "")
+    return f"_INBOX_{user}" if is_safe_token(user) else "_INBOX"
 
 
 def status_of(message: Msg) -> str | None:

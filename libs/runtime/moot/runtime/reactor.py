@@ -31,6 +31,7 @@ from moot.contracts.envelope import Recorded
 from moot.contracts.subjects import CHRONICLE, Category, category_filter, dead_subject
 from moot.runtime.chronicle import Stored
 from moot.runtime.decoding import UndecodableEventError, decoded
+from moot.runtime.nats_connection import inbox_prefix
 from moot.runtime.telemetry import span
 
 React = Callable[[Recorded], Awaitable[str | None]]
@@ -150,6 +151,7 @@ def _broker(nats_url: str, name: str) -> NatsBroker:
     return NatsBroker(
         nats_url,
         name=name,
+        inbox_prefix=inbox_prefix(nats_url),
         max_reconnect_attempts=-1,
         reconnect_time_wait=0.2,  # pyright: ignore[reportArgumentType] seconds, fractions too
         ping_interval=5,

@@ -18,6 +18,8 @@ from moot.projector.tables import tables_of
 
 EMPTY = "base"
 VERSION_TABLE = "schema_revision"
+MIGRATOR_LOCK = 8_041_972_113
+"""Any constant that nothing else in the database takes as an advisory lock."""
 
 ADD_PROJECTION = """
 LOCK TABLE ops.projection_generations IN SHARE ROW EXCLUSIVE MODE;

@@ -4,10 +4,7 @@ from alembic import context
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
-from moot.projector.migrate import VERSION_TABLE
-
-# Any constant that nothing else in the database takes.
-MIGRATOR_LOCK = 8_041_972_113
+from moot.projector.migrate import MIGRATOR_LOCK, VERSION_TABLE
 
 connection: Connection = context.config.attributes["connection"]
 context.configure(connection=connection, version_table=VERSION_TABLE)
