@@ -10,7 +10,9 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict
 class Frozen(BaseModel):
     """An immutable value that refuses fields it doesn't know."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True
+    )
 
 
 def _in_utc(moment: datetime) -> datetime:

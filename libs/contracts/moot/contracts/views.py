@@ -14,7 +14,7 @@ ItemT = TypeVar("ItemT")
 class View(BaseModel):
     """What an answer is made of. A reader passes over fields that it doesn't know yet."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
 
 
 class RoundView(View):

@@ -13,18 +13,15 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from pydantic_core import to_json
 
-from moot.api.event_stream import MEDIA_TYPE as EVENT_STREAM
 from moot.api.health_pages import HEALTH_PATHS
 from moot.api.operations import Operation
+from moot.api.parameters import parameters_of
 from moot.api.problems import MEDIA_TYPE, PROBLEMS, Problem, problem_view
+from moot.api.recorded import example_of
 from moot.api.routes import OPERATIONS
 from moot.contracts.views import ProblemView, TopicView
 
 _REF = "#/components/schemas/{model}"
-_POSITION = {"type": "integer", "minimum": 1}
-_TOPIC_ID = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
-_PATH_SCHEMAS = {"topic_id": _TOPIC_ID, "position": _POSITION}
-_PATH_PARAMETER = re.compile(r"{(\w+)}")
 _SECURITY: dict[str, list[dict[str, list[str]]]] = {
     "anyone": [{}, {"agentKey": []}, {"adminKey": []}],
     "callers": [{"agentKey": []}, {"adminKey": []}],
@@ -38,48 +35,6 @@ _POSITION_HEADER = {
 _PARKED_HEADER = {
     "description": "The position of an event that couldn't be applied: what is shown is older",
     "schema": {"type": "integer"},
-}
-_READ_HEADERS: list[dict[str, Any]] = [
-    {
-        "name": "Chronicle-Min-Position",
-        "in": "header",
-        "description": "Wait until the read models have reached this position.",
-        "schema": {"type": "integer", "minimum": 0},
-    },
-    {
-        "name": "Prefer",
-        "in": "header",
-        "description": "`wait=S`: seconds to wait (5, at most 30); `handling=lenient`: then answer"
-        " with older data instead of 503.",
-        "schema": {"type": "string"},
-    },
-]
-_LAST_EVENT_ID: dict[str, Any] = {
-    "name": "Last-Event-ID",
-    "in": "header",
-    "description": "The `id` of the last event that was heard: go on after it.",
-    "schema": {"type": "integer", "minimum": 0},
-}
-_IDEMPOTENCY_KEY = {
-    "name": "Idempotency-Key",
-    "in": "header",
-    "description": "The same key and request from the same caller take effect once, and for a day"
-    " get the same answer.",
-    "schema": {"type": "string", "pattern": '^"?[!#-~][!-~]{0,254}$'},
-}
-
-
-_IF_MATCH = {
-    "name": "If-Match",
-    "in": "header",
-    "description": "Only if the topic, as the caller sees it, still has this `ETag`; else 412.",
-    "schema": {"type": "string"},
-}
-_IF_NONE_MATCH = {
-    "name": "If-None-Match",
-    "in": "header",
-    "description": "304 without a body if it still has this `ETag`.",
-    "schema": {"type": "string"},
 }
 _ETAG_HEADER = {
     "description": "Changes whenever anything that the caller is shown changes",
@@ -158,7 +113,7 @@ def _operation(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
         "tags": [operation.tag],
         "summary": operation.summary,
         "security": _SECURITY[operation.who],
-        "parameters": [*_path_parameters(operation), *_other_parameters(operation)],
+        "parameters": parameters_of(operation),
         "responses": {**_answers(operation, schemas), **_problems(operation)},
     }
     if operation.body is not None:
@@ -176,69 +131,15 @@ def _operation(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
     return described
 
 
-def _path_parameters(operation: Operation) -> list[dict[str, Any]]:
-    return [
-        {
-            "name": name,
-            "in": "path",
-            "required": True,
-            "schema": _PATH_SCHEMAS.get(name, {"type": "string"}),
-        }
-        for name in _PATH_PARAMETER.findall(operation.path)
-    ]
-
-
-def _other_parameters(operation: Operation) -> list[dict[str, Any]]:
-    found = _query_parameters(operation)
-    if "projection-behind" in operation.problems:
-        found += _READ_HEADERS
-    if EVENT_STREAM in operation.media_types:
-        found.append(_LAST_EVENT_ID)
-    if operation.method != "GET":
-        found += [_IDEMPOTENCY_KEY, _IF_MATCH]
-    if 304 in operation.answers:  # noqa: PLR2004 the status
-        found.append(_IF_NONE_MATCH)
-    return found
-
-
-def _query_parameters(operation: Operation) -> list[dict[str, Any]]:
-    if operation.query is None:
-        return []
-    schema = operation.query.model_json_schema()
-    required = schema.get("required", [])
-    parameters: list[dict[str, Any]] = []
-    for name, field in schema["properties"].items():
-        parameter = {
-            "name": name,
-            "in": "query",
-            "schema": _inlined(field, schema.get("$defs", {})),
-        }
-        if name in required:
-            parameter["required"] = True
-        parameters.append(parameter)
-    return parameters
-
-
-def _inlined(field: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
-    """A parameter that may be left out isn't null; what it refers to is put in its place."""
-    options = [one for one in field.get("anyOf", []) if one.get("type") != "null"]
-    if len(options) == 1:
-        rest = {k: v for k, v in field.items() if k not in {"anyOf", "default"}}
-        return _inlined(options[0] | rest, definitions)
-    if "$ref" in field:
-        return definitions[field["$ref"].rpartition("/")[2]]
-    return field
-
-
 def _answers(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
     return {
-        str(status): _answer_of(operation, view, schemas)
+        str(status): _answer_of(operation, status, view, schemas)
         for status, view in operation.answers.items()
     }
 
 
 def _answer_of(
-    operation: Operation, view: type[BaseModel] | None, schemas: dict[str, Any]
+    operation: Operation, status: int, view: type[BaseModel] | None, schemas: dict[str, Any]
 ) -> dict[str, Any]:
     answer: dict[str, Any] = {"description": operation.summary if view else "No body"}
     is_read = "projection-behind" in operation.problems
@@ -249,15 +150,22 @@ def _answer_of(
     if 304 in operation.answers or (view is TopicView and operation.method != "GET"):  # noqa: PLR2004 the status
         answer.setdefault("headers", {})["ETag"] = _ETAG_HEADER
     if view is not None:
+        example = example_of(operation.name)
+        shown = example.answer if example.status == status else {}
         answer["content"] = {
-            media_type: {
-                "schema": _schema_of(view, schemas)
-                if media_type.endswith("json")
-                else {"type": "string"}
-            }
+            media_type: _content(media_type, _schema_of(view, schemas), shown)
             for media_type in operation.media_types
         }
     return answer
+
+
+def _content(media_type: str, schema: dict[str, str], shown: dict[str, Any]) -> dict[str, Any]:
+    content: dict[str, Any] = {
+        "schema": schema if media_type.endswith("json") else {"type": "string"}
+    }
+    if media_type in shown:
+        content["example"] = shown[media_type]
+    return content
 
 
 def _problems(operation: Operation) -> dict[str, Any]:

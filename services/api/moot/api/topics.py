@@ -262,7 +262,7 @@ OPERATIONS = (
         {200: TopicView},
         who="callers",
         body=ReplaceJudgeBody,
-        example={"agent_id": "dee"},
+        example={"agent_id": "ann"},
         problems=(
             "topic-not-found",
             "not-admin",
