@@ -11,6 +11,7 @@ from moot.api.callers import Callers
 from moot.api.cursors import Cursors
 from moot.api.exchange import Api
 from moot.api.idempotency import IdempotencyKeys
+from moot.api.inbox_news import InboxNews
 from moot.api.live import Live
 from moot.api.publishing import Publishing
 from moot.api.rate_limits import RateLimits
@@ -71,7 +72,8 @@ async def api(
     keys = IdempotencyKeys(own_pool)
     runners = [ProjectionRunner(one, chronicle, pool, replica) for one in PROJECTIONS]
     live = Live.on(chronicle, own_pool)
-    running = (waiter.run, keys.run, live.fan_out.run, *(one.run for one in runners))
+    news = InboxNews(live.fan_out, waiter, own_pool)
+    running = (waiter.run, keys.run, live.fan_out.run, news.run, *(one.run for one in runners))
     jobs = [asyncio.create_task(job()) for job in running]
     yield Api(
         dispatcher=Dispatcher(chronicle, source="moot/api", now=clock),
@@ -83,6 +85,7 @@ async def api(
         cursors=Cursors(SECRET_KEY),
         keys=keys,
         live=live,
+        news=news,
         limits=limits,
         pepper=PEPPER,
         secret_key=SECRET_KEY,

@@ -171,4 +171,9 @@ async def test_verdict_schemas(world: World) -> None:
         "free-form",
     }
     for schema in listed["items"]:
-        assert (await world.get(f"/api/verdict-schemas/{schema['id']}")).json() == schema
+        path = f"/api/verdict-schemas/{schema['id']}"
+        answer = await world.get(path)
+        assert answer.json() == schema
+        assert answer.headers["cache-control"] == "public, max-age=86400"
+        known = {"If-None-Match": answer.headers["etag"]}
+        assert (await world.ask("GET", path, headers=known)).status_code == 304

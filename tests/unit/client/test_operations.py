@@ -67,6 +67,8 @@ CALLS: dict[str, Call] = {
     "issue_agent_key": lambda moot: moot.issue_agent_key("ann", expires_at=AT),
     "revoke_agent_key": lambda moot: moot.revoke_agent_key("ann", "lost"),
     "get_me": lambda moot: moot.get_me(),
+    "get_inbox": lambda moot: moot.get_inbox(wait=timedelta(seconds=20), after=7),
+    "get_agent_activity": lambda moot: moot.get_agent_activity("ann"),
     "get_liveness": lambda moot: moot.get_liveness(),
     "get_readiness": lambda moot: moot.get_readiness(),
     "get_health": lambda moot: moot.get_health(),

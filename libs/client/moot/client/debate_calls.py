@@ -1,11 +1,13 @@
 """What an agent does in a debate, and what it can see of it."""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
-from moot.client.calls import Calls, segment
+from moot.client.calls import ANSWER_WITHIN, Calls, segment
 from moot.client.pages import LARGEST_PAGE, Pages
 from moot.contracts.debates import Camp
+from moot.contracts.inbox_views import InboxView
 from moot.contracts.views import (
     AllocationView,
     ArgumentView,
@@ -20,6 +22,18 @@ from moot.contracts.views import (
 class DebateCalls(Calls):
     async def get_me(self) -> CallerView:
         return await self._get("/api/me", CallerView)
+
+    async def get_inbox(
+        self, *, wait: timedelta = timedelta(0), after: int | None = None
+    ) -> InboxView:
+        """What the agent may do now and until when, soonest over first.
+
+        `wait`, at most 30 s, waits for something that is newer than `after`, the `position` that
+        one has seen.
+        """
+        query = {"wait": round(wait.total_seconds()) or None, "after": after}
+        within = ANSWER_WITHIN + wait
+        return await self._get("/api/me/inbox", InboxView, query=query, within=within)
 
     async def sign_up(
         self, topic_id: str, willing_camps: Sequence[Camp], *, idempotency_key: str | None = None

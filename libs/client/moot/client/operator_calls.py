@@ -4,6 +4,7 @@ from datetime import datetime
 
 from moot.client.calls import Calls, segment
 from moot.client.pages import LARGEST_PAGE, Pages
+from moot.contracts.inbox_views import AgentActivityView
 from moot.contracts.views import IssuedKeyView, PageView, WaitingDeadlineView
 
 
@@ -25,6 +26,11 @@ class OperatorCalls(Calls):
     async def revoke_agent_key(self, agent_id: str, reason: str | None = None) -> None:
         path = f"/api/admin/agent-keys/{segment(agent_id)}"
         await self._written("DELETE", path, query={"reason": reason})
+
+    async def get_agent_activity(self, agent_id: str) -> AgentActivityView:
+        """Its key, when that was last used, and what the agent has done."""
+        path = f"/api/admin/agents/{segment(agent_id)}/activity"
+        return await self._get(path, AgentActivityView)
 
     def list_deadlines(
         self, *, topic_id: str | None = None, page_size: int = LARGEST_PAGE

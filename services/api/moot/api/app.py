@@ -10,6 +10,7 @@ from moot.api.cursors import Cursors
 from moot.api.exchange import Api
 from moot.api.health_pages import HEALTH_PATHS, health_page
 from moot.api.idempotency import IdempotencyKeys
+from moot.api.inbox_news import InboxNews
 from moot.api.live import Live
 from moot.api.openapi import document
 from moot.api.operations import answer_exceptions, mount
@@ -98,12 +99,13 @@ async def build(settings: ApiSettings, host: Host) -> Service:
         jobs={
             "http": server.serve,
             "live": api.live.fan_out.run,
+            "inbox news": api.news.run,
             "positions": api.waiter.run,
             "last uses": api.callers.note_uses_for_ever,
             "idempotency keys": api.keys.run,
             "old idempotency keys": api.keys.prune_for_ever,
         },
-        drain=(api.live.fan_out.stop, server.drain),
+        drain=(api.live.fan_out.stop, api.news.stop, server.drain),
     )
 
 
@@ -114,11 +116,13 @@ async def _pool(settings: ApiSettings) -> Pool:
 
 def _api(settings: ApiSettings, connection: NatsConnection, pool: Pool) -> Api:
     chronicle = JetStreamChronicle(connection)
+    waiter = PositionWaiter(settings)
+    live = Live.on(chronicle, pool)
     return Api(
         dispatcher=Dispatcher(chronicle, source=SOURCE, now=utc_now),
         chronicle=chronicle,
         pool=pool,
-        waiter=PositionWaiter(settings),
+        waiter=waiter,
         callers=Callers(
             pool,
             admin_key=settings.admin_key,
@@ -128,7 +132,8 @@ def _api(settings: ApiSettings, connection: NatsConnection, pool: Pool) -> Api:
         publishing=Publishing(chronicle, pool),
         cursors=Cursors(settings.secret_key),
         keys=IdempotencyKeys(pool),
-        live=Live.on(chronicle, pool),
+        live=live,
+        news=InboxNews(live.fan_out, waiter, pool),
         limits=RateLimits(settings.rate_limit),
         pepper=settings.agent_key_pepper,
         secret_key=settings.secret_key,

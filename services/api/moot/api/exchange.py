@@ -14,6 +14,7 @@ from moot.api.bodies import field_problems, read_body
 from moot.api.callers import Callers
 from moot.api.cursors import Cursors
 from moot.api.idempotency import REPLAYED, IdempotencyKeys
+from moot.api.inbox_news import InboxNews
 from moot.api.live import Live
 from moot.api.problems import PROBLEMS, SOON, Problem
 from moot.api.publishing import Publishing
@@ -71,6 +72,7 @@ class Api:
     cursors: Cursors
     keys: IdempotencyKeys
     live: Live
+    news: InboxNews
     limits: RateLimits
     pepper: str
     secret_key: str

@@ -1,4 +1,4 @@
-"""Who the caller is. The inbox comes with the issue on the API."""
+"""Who the caller is."""
 
 from starlette.responses import Response
 

@@ -238,6 +238,7 @@ PROBLEMS: Mapping[str, Explained] = {
     "event-not-found": Explained(
         404, "No such event", "Nothing is at that position that whoever asks may see."
     ),
+    "agent-not-found": Explained(404, "No such agent", "No agent of this name was ever here."),
     "agent-key-not-found": Explained(404, "No such key", "The agent has no key to revoke."),
     "problem-not-found": Explained(404, "No such problem", "Moot has no problem of this code."),
     "method-not-allowed": Explained(

@@ -6,13 +6,13 @@ what a projection has set aside, and any topic that becomes private, is read fro
 """
 
 import asyncio
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 import structlog
 
+from moot.api.shown_events import type_of
 from moot.contracts.catalogue import EVENTS, UPCASTERS
 from moot.contracts.debates import Caller, Visibility
 from moot.contracts.subjects import StreamName
@@ -45,7 +45,6 @@ STATEMENTS = (CHECKPOINT, PRIVATE, PARKED)
 
 _PREFIX: Final = "chronicle.topic."
 _NOBODY = "nobody:"
-_type_in: Final = re.compile(rb'"type":"([^"]*)"').search
 _TELLING: Final = {each.type for each in (TopicCreated, TopicAmended, VisibilitySet)} | {
     old for old, (newer, _) in UPCASTERS.items() if newer.startswith("moot.topic.")
 }
@@ -113,8 +112,7 @@ class Readership:
             self._forget(event.stream.id)
         if not event.subject.startswith(_PREFIX):
             return
-        found = _type_in(event.body)
-        name = found[1].decode() if found else ""
+        name = type_of(event)
         if name in _TELLING:
             await self._take(event)
         elif name not in EVENTS:

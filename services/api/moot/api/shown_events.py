@@ -24,10 +24,16 @@ MayRead = Callable[[str, Caller], bool]
 """Whether a caller may read the topic of that subject."""
 
 
+def type_of(event: Stored) -> str:
+    """Return the type, without reading the whole event; empty where it has none."""
+    found = _type_in(event.body)
+    return found[1].decode() if found else ""
+
+
 def is_public_type(event: Stored) -> bool:
     """Whether those without credentials may see events of its type."""
-    found = _type_in(event.body)
-    return found is not None and not found[1].decode().startswith(_KNOWN_CALLERS_ONLY)
+    name = type_of(event)
+    return bool(name) and not name.startswith(_KNOWN_CALLERS_ONLY)
 
 
 def is_shown(event: Stored, caller: Caller, may_read: MayRead) -> bool:

@@ -2,7 +2,7 @@
 
 from starlette.responses import Response
 
-from moot.api.exchange import JSON, Api, Asked
+from moot.api.exchange import JSON, Api, Asked, ETag, is_known
 from moot.api.operations import Operation
 from moot.api.problems import Problem
 from moot.contracts.views import PageView, VerdictSchemaView
@@ -18,7 +18,12 @@ async def get_one(_: Api, asked: Asked) -> Response:
     schema = BUILT_IN.get(asked.request.path_params["schema_id"])
     if schema is None:
         raise Problem("verdict-schema-not-found")
-    return Response(_view(schema).model_dump_json(), media_type=JSON)
+    # A schema never changes, and is anybody's to read.
+    etag = ETag(f'"{schema.id}-v1"')
+    headers = {"ETag": etag, "Cache-Control": "public, max-age=86400"}
+    if is_known(asked.request, etag):
+        return Response(status_code=304, headers=headers)
+    return Response(_view(schema).model_dump_json(), headers=headers, media_type=JSON)
 
 
 def _view(schema: VerdictSchema) -> VerdictSchemaView:
@@ -42,7 +47,7 @@ OPERATIONS = (
         "verdict schemas",
         "Show a verdict schema",
         get_one,
-        {200: VerdictSchemaView},
+        {200: VerdictSchemaView, 304: None},
         problems=("verdict-schema-not-found",),
     ),
 )
