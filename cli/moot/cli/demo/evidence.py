@@ -9,7 +9,7 @@ from moot.cli.demo.check import Check
 from moot.cli.demo.example import ROUNDS, Example
 from moot.cli.demo.history import lateness, short_name, stage_events, topic_history
 from moot.cli.demo.play import Played
-from moot.cli.demo.processes import GuildProcess
+from moot.cli.demo.processes import Guild
 from moot.client import MootClient
 from moot.contracts.envelope import Recorded
 from moot.contracts.views import AllocationView, ArgumentView, VerdictView
@@ -47,7 +47,7 @@ class Evidence:
         example: Example,
         played: Played,
         client: MootClient,
-        guild: GuildProcess,
+        guild: Guild,
         nats_url: str,
     ) -> Self:
         topic_id = played.topic_id

@@ -25,12 +25,27 @@ _OBJECT: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
 
 
 @dataclass(frozen=True, slots=True)
-class GuildProcess:
-    """A stand-in Fabric guild, listening."""
+class Guild:
+    """A stand-in Fabric guild, wherever it runs."""
 
-    process: Process
     base_url: str
     channel_id: str
+
+    async def messages(self) -> list[dict[str, Any]]:
+        """What was posted, in order: `content`, `metadata`, `idempotencyKey`, `timesReceived`."""
+        async with httpx2.AsyncClient(base_url=self.base_url, trust_env=False) as http:
+            answer = await http.get(f"/api/channels/{self.channel_id}/messages")
+        return answer.raise_for_status().json()["items"]
+
+    async def messages_about(self, topic_id: str) -> list[dict[str, Any]]:
+        return [m for m in await self.messages() if m["metadata"].get("topic_id") == topic_id]
+
+
+@dataclass(frozen=True, slots=True)
+class GuildProcess(Guild):
+    """One that is a process here, listening."""
+
+    process: Process
     credentials: Mapping[str, str] = field(repr=False)
 
     @classmethod
@@ -44,7 +59,7 @@ class GuildProcess:
         process, ready = await _started(
             arguments, {**os.environ, **credentials}, says="base_url", within=GUILD_STARTS_WITHIN
         )
-        return cls(process, ready["base_url"], channel_id, credentials)
+        return cls(ready["base_url"], channel_id, process, credentials)
 
     @property
     def settings(self) -> dict[str, str]:
@@ -54,15 +69,6 @@ class GuildProcess:
             "FABRIC_GUILD_BASE_URL": self.base_url,
             "FABRIC_ANNOUNCE_CHANNEL_ID": self.channel_id,
         }
-
-    async def messages(self) -> list[dict[str, Any]]:
-        """What was posted, in order: `content`, `metadata`, `idempotencyKey`, `timesReceived`."""
-        async with httpx2.AsyncClient(base_url=self.base_url, trust_env=False) as http:
-            answer = await http.get(f"/api/channels/{self.channel_id}/messages")
-        return answer.raise_for_status().json()["items"]
-
-    async def messages_about(self, topic_id: str) -> list[dict[str, Any]]:
-        return [m for m in await self.messages() if m["metadata"].get("topic_id") == topic_id]
 
     async def stop(self) -> None:
         await self.process.stop(signal.SIGTERM, STOP_WITHIN.total_seconds())
