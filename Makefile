@@ -62,8 +62,8 @@ types: $(READY) ## pyright, strict
 	@$(BIN)/pyright
 
 .PHONY: test
-test: $(READY) ## All tests that need no container engine; ARGS="-k allocate" narrows them
-	@$(BIN)/pytest $(ARGS)
+test: $(READY) ## All tests that need no container engine, one process a core; ARGS="-k allocate" narrows them
+	@$(BIN)/pytest --numprocesses=auto --dist=loadfile $(ARGS)
 
 .PHONY: nodejs
 nodejs: ## What the tests in other people's language need: Node.js has to be there
