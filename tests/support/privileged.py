@@ -11,18 +11,30 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
-from moot.cli.credentials import PASSWORDS_FILE, Places, make_credentials
+from moot.cli.credentials import FOLDERS, PASSWORDS_FILE, Places, make_credentials
+from moot.cli.demo.processes import GuildProcess
 from moot.cli.local.nats_server import find_binary
+from moot.cli.local.plan import API, SERVICES, arguments_of
 from moot.cli.local.ports import LOOPBACK, free_port
 from moot.cli.local.postgres_server import NAME, PostgresServer
 from moot.cli.local.probe import http_get
-from moot.cli.local.process import Process, dying_with_parent
-from tests.support.local_moot import moot
+from moot.cli.local.process import Process, Sink, dying_with_parent
+from moot.cli.local.program import Program
+from tests.support.local_moot import environment, moot
 from tests.support.waiting import until
 
 CONFIGURATION = Path(__file__).parents[2] / "deploy" / "nats" / "nats-server.conf"
 DATA = '"/data"'
 """Where it keeps its streams: all that is another in tests."""
+
+SETTINGS_IN = {
+    **{f"nats-{name}": "NATS_URL_FILE" for name in SERVICES},
+    **{f"postgres-{name}": "DATABASE_URL_FILE" for name in SERVICES},
+    "admin-key": "MOOT_ADMIN_KEY_FILE",
+    "agent-key-pepper": "MOOT_AGENT_KEY_PEPPER_FILE",
+    "secret-key": "MOOT_SECRET_KEY_FILE",
+    "draw-key": "MOOT_DRAW_KEY_FILE",
+}
 
 VIOLATION = "Violation"
 """How the server's log speaks of whatever a user may not do."""
@@ -79,6 +91,52 @@ async def privileged_servers(
         yield Privileged(folder / "credentials", f"http://{LOOPBACK}:{monitor_port}", said)
     finally:
         await process.stop(signal.SIGTERM, 5.0)
+
+
+@asynccontextmanager
+async def privileged_moot(
+    servers: Privileged, guild: GuildProcess, folder: Path
+) -> AsyncGenerator[str]:
+    """Every service, as its own user; yields the API's address. What they say is in `folder`."""
+    ports = {name: free_port() for name in SERVICES}
+    programs = {
+        name: Program(
+            arguments_of(name),
+            environment=environment() | guild.settings | _environment(servers, name, port),
+            health_port=port,
+            sink=_noting(folder / f"{name}.log"),
+        )
+        for name, port in ports.items()
+    }
+
+    async def are_ready() -> bool:
+        return not any([await program.not_ready() for program in programs.values()])
+
+    try:
+        for program in programs.values():
+            await program.start()
+        await until(are_ready, within=60.0)
+        yield f"http://{LOOPBACK}:{ports[API]}"
+    finally:
+        for program in programs.values():
+            await program.stop()
+
+
+def _environment(servers: Privileged, name: str, port: int) -> dict[str, str]:
+    """As docs/operations.md says: every secret from a file of the service's own folder."""
+    own = {"NATS_MONITOR_URL": servers.monitor_url, "MOOT_REPLICA": f"{name}-1"}
+    own |= {SETTINGS_IN[file]: str(servers.file(name, file)) for file in FOLDERS[name]}
+    if name == API:
+        return own | {"MOOT_API_PORT": str(port), "MOOT_RATE_LIMIT": "0"}
+    return own | {"HEALTH_PORT": str(port)}
+
+
+def _noting(log: Path) -> Sink:
+    def note(line: str) -> None:
+        with log.open("a") as file:
+            file.write(f"{line}\n")
+
+    return note
 
 
 async def prepare(servers: Privileged) -> None:

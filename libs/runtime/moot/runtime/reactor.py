@@ -40,6 +40,9 @@ React = Callable[[Recorded], Awaitable[str | None]]
 FIRST_DELAY_SECONDS: Final = 0.1
 LONGEST_DELAY_SECONDS: Final = 30.0
 GRACEFUL_SECONDS: Final = 2.5
+VIOLATION: Final = "permissions violation"
+"""How the server says that this user may not publish or subscribe."""
+
 POLL_SECONDS: Final = 1.0
 """How long one pull waits: also the most that is lost when a reconnect swallows it."""
 
@@ -81,6 +84,8 @@ class Reactor:
     ) -> None:
         self._service = service
         self._subscriptions = subscriptions
+        # FastStream doesn't take it from the connection, and wants it whole.
+        self._inboxes = f"{inbox_prefix(nats_url)}.".encode()
         self._broker = _broker(nats_url, name or f"moot-{service}")
         self._jetstream: JetStreamContext | None = None
         self._stopped = asyncio.Event()
@@ -108,6 +113,7 @@ class Reactor:
             pull_sub=PullSub(batch_size=1, timeout=POLL_SECONDS),
             ack_policy=AckPolicy.NACK_ON_ERROR,
             decoder=_whole,
+            inbox_prefix=self._inboxes,
             no_reply=True,
         )
         subscriber(handle)
@@ -156,15 +162,17 @@ def _broker(nats_url: str, name: str) -> NatsBroker:
         reconnect_time_wait=0.2,  # pyright: ignore[reportArgumentType] seconds, fractions too
         ping_interval=5,
         max_outstanding_pings=2,
-        error_cb=_ignore_error,
+        error_cb=_tell_violation,
         graceful_timeout=GRACEFUL_SECONDS,
         apply_types=False,
         logger=None,
     )
 
 
-async def _ignore_error(_: Exception) -> None:
-    """The process's other connection to the same server says it once; here it would be twice."""
+async def _tell_violation(error: Exception) -> None:
+    """Of all else the process's other connection to the same server tells."""
+    if VIOLATION in str(error).lower():
+        _log.error("nats_refused", error=str(error))
 
 
 async def _whole(message: NatsMessage) -> NatsMessage:
