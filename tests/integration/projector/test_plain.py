@@ -109,7 +109,7 @@ async def test_each_kind_of_damage_is_found_and_named(
 async def damages(connection: Connection, table: Table) -> dict[str, str]:
     """Return statements that damage one row, by the column or the kind."""
     async with connection.transaction():
-        attributes = (await connection.prepare(table.everything)).get_attributes()
+        attributes = (await connection.prepare(table.everything())).get_attributes()
     types = {attribute.name: attribute.type.name for attribute in attributes}
     there = f"{await schema_of(connection, table.name)}.{table.name}"
     one = f"ctid = (SELECT min(ctid) FROM {there})"  # noqa: S608 our own names

@@ -14,9 +14,6 @@ ARGUMENT_COUNTS = Table(
     key=("topic_id", "agent_id"),
     category="topic",
     stream_column="topic_id",
-    everything="SELECT * FROM argument_counts",
-    of_streams="SELECT * FROM argument_counts WHERE topic_id = ANY ($1::uuid[])",
-    between="SELECT * FROM argument_counts WHERE ctid BETWEEN $1 AND $2",
 )
 
 

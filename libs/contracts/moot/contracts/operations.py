@@ -106,68 +106,55 @@ OperationEvent = (
 )
 
 
-class PauseProjection(Frozen):
+class _Operation(Frozen):
+    by: Caller
+    projection: ProjectionName
+    reason: Text = ""
+
+
+class PauseProjection(_Operation):
     name: Literal["pause_projection"] = "pause_projection"
-    by: Caller
-    projection: ProjectionName
-    reason: Text = ""
 
 
-class ResumeProjection(Frozen):
+class ResumeProjection(_Operation):
     name: Literal["resume_projection"] = "resume_projection"
-    by: Caller
-    projection: ProjectionName
-    reason: Text = ""
 
 
-class RetryDeadLetter(Frozen):
+class RetryDeadLetter(_Operation):
     name: Literal["retry_dead_letter"] = "retry_dead_letter"
-    by: Caller
-    projection: ProjectionName
     key: Text
     position: Position
-    reason: Text = ""
 
 
-class SkipDeadLetter(Frozen):
+class SkipDeadLetter(_Operation):
     """`operations_seen`: how many had been carried out when the dead letter was looked at.
 
     Refused (`looked-too-early`) if there are more: a retry may have applied the event.
     """
 
     name: Literal["skip_dead_letter"] = "skip_dead_letter"
-    by: Caller
-    projection: ProjectionName
     key: Text
     position: Position
     reason: Text
     operations_seen: int
 
 
-class RebuildKey(Frozen):
+class RebuildKey(_Operation):
     name: Literal["rebuild_key"] = "rebuild_key"
-    by: Caller
-    projection: ProjectionName
     key: StreamLabel
-    reason: Text = ""
 
 
-class PromoteGeneration(Frozen):
+class PromoteGeneration(_Operation):
     """Obeyed when it is the last one that was promoted."""
 
     name: Literal["promote_generation"] = "promote_generation"
-    by: Caller
-    projection: ProjectionName
     generation: PositiveInt
-    reason: Text = ""
 
 
-class AcceptHole(Frozen):
+class AcceptHole(_Operation):
     """Names the hole by the positions around it, as `HoleAccepted` does."""
 
     name: Literal["accept_hole"] = "accept_hole"
-    by: Caller
-    projection: ProjectionName
     after: NonNegativeInt
     before: Position
     reason: Text

@@ -7,9 +7,9 @@ from typing import Annotated, ClassVar, Literal, NewType
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from moot.contracts.debates import Caller
-from moot.contracts.ids import SAFE_TOKEN, KeyId, derived_id
-from moot.contracts.shape import Frozen, Moment, Text
+from moot.contracts.ids import SAFE_TOKEN, derived_id
+from moot.contracts.issued_keys import IssueKey, KeyIssued, KeyRevoked, RevokeKey
+from moot.contracts.shape import Frozen
 from moot.contracts.subjects import Category
 
 PublisherName = NewType("PublisherName", str)
@@ -41,51 +41,36 @@ class Grant(Frozen):
         return category in self.categories and (not self.types or type_name in self.types)
 
 
-class PublishingKeyIssued(Frozen):
-    """Replaces the publisher's earlier key and grant, if it has one (`replaces`)."""
+class _OfPublisher(Frozen):
+    publisher: PublisherName
+
+
+class _OfGranted(_OfPublisher):
+    grant: Grant
+
+
+class PublishingKeyIssued(KeyIssued, _OfGranted):
+    """Replaces the publisher's earlier grant too."""
 
     type: ClassVar[str] = "moot.access.publishing_key_issued.v1"
-    publisher: PublisherName
-    grant: Grant
-    key_id: KeyId
-    key_hash: str
-    """SHA-256 of pepper and secret, hex."""
-    replaces: KeyId | None
-    expires_at: Moment | None
-    issued_by: str
-    issued_at: Moment
 
 
-class PublishingKeyRevoked(Frozen):
+class PublishingKeyRevoked(KeyRevoked, _OfPublisher):
     type: ClassVar[str] = "moot.access.publishing_key_revoked.v1"
-    publisher: PublisherName
-    key_id: KeyId
-    reason: Text
-    revoked_by: str
-    revoked_at: Moment
 
 
 PublishingEvent = PublishingKeyIssued | PublishingKeyRevoked
 
 
-class IssuePublishingKey(Frozen):
-    """Refused (`already-issued`) if the publisher has a key, unless `force`."""
-
+class IssuePublishingKey(IssueKey):
     name: Literal["issue_publishing_key"] = "issue_publishing_key"
-    by: Caller
     publisher: SafePublisherName
     grant: Grant
-    key_id: KeyId
-    key_hash: str
-    expires_at: Moment | None = None
-    force: bool = False
 
 
-class RevokePublishingKey(Frozen):
+class RevokePublishingKey(RevokeKey):
     name: Literal["revoke_publishing_key"] = "revoke_publishing_key"
-    by: Caller
     publisher: SafePublisherName
-    reason: Text
 
 
 PublishingCommand = Annotated[IssuePublishingKey | RevokePublishingKey, Field(discriminator="name")]

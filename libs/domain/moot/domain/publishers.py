@@ -1,6 +1,5 @@
-"""A publisher's key and grant: events, fold, decide. A publisher has one key or none."""
+"""A publisher's key and grant: events, fold, decide. The rules of keys are in `issued_keys`."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
 
@@ -15,32 +14,23 @@ from moot.contracts.publishing import (
     RevokePublishingKey,
 )
 from moot.contracts.subjects import Category
+from moot.domain.issued_keys import is_held, issued, refusal_to_issue, revoked
 from moot.domain.refusal import Refused
 
 category: Category = "access"
 
-
-@dataclass(frozen=True, slots=True)
-class NoKey:
-    """Never issued, or revoked."""
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    key: PublishingKeyIssued
-
-
-KeyState = NoKey | Held
-initial: KeyState = NoKey()
+KeyState = PublishingKeyIssued | None
+"""The key that the publisher has. None: never issued, or revoked."""
+initial: KeyState = None
 
 
 def evolve(state: KeyState, event: PublishingEvent) -> KeyState:
     del state
     match event:
         case PublishingKeyIssued():
-            return Held(event)
+            return event
         case PublishingKeyRevoked():
-            return NoKey()
+            return None
         case _:
             assert_never(event)
 
@@ -54,8 +44,10 @@ def decide(
     match command:
         case IssuePublishingKey():
             return _issue(state, command, now)
-        case RevokePublishingKey():
-            return _revoke(state, command, now)
+        case RevokePublishingKey(publisher=name):
+            if state is None:
+                return []
+            return [PublishingKeyRevoked(publisher=name, **revoked(state, command, now))]
         case _:
             assert_never(command)
 
@@ -63,27 +55,13 @@ def decide(
 def _issue(
     state: KeyState, command: IssuePublishingKey, now: datetime
 ) -> list[PublishingEvent] | Refused:
-    held = state.key if isinstance(state, Held) else None
-    if held is not None and held.key_id == command.key_id:
+    if is_held(state, command):
         return []
-    if (refused := _no_grant(command.grant)) is not None:
+    refused = _no_grant(command.grant) or refusal_to_issue(state, command, now)
+    if refused is not None:
         return refused
-    if command.expires_at is not None and command.expires_at <= now:
-        return Refused("expiry-has-passed", "a key must expire in the future, or never")
-    if held is not None and not command.force and not _expired(held, now):
-        return Refused("already-issued", "the publisher has a key; force replaces it")
-    return [
-        PublishingKeyIssued(
-            publisher=command.publisher,
-            grant=command.grant,
-            key_id=command.key_id,
-            key_hash=command.key_hash,
-            replaces=held.key_id if held is not None else None,
-            expires_at=command.expires_at,
-            issued_by=command.by.auth_id,
-            issued_at=now,
-        )
-    ]
+    who = {"publisher": command.publisher, "grant": command.grant}
+    return [PublishingKeyIssued(**who, **issued(state, command, now))]
 
 
 def _no_grant(grant: Grant) -> Refused | None:
@@ -96,23 +74,3 @@ def _no_grant(grant: Grant) -> Refused | None:
         if granted not in ingestible:
             return Refused("not-ingestible", f"nothing of category {granted} is published")
     return None
-
-
-def _expired(key: PublishingKeyIssued, now: datetime) -> bool:
-    return key.expires_at is not None and key.expires_at <= now
-
-
-def _revoke(
-    state: KeyState, command: RevokePublishingKey, now: datetime
-) -> list[PublishingEvent] | Refused:
-    if not isinstance(state, Held):
-        return []
-    return [
-        PublishingKeyRevoked(
-            publisher=command.publisher,
-            key_id=state.key.key_id,
-            reason=command.reason,
-            revoked_by=command.by.auth_id,
-            revoked_at=now,
-        )
-    ]

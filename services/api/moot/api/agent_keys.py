@@ -1,26 +1,18 @@
 """Agents' keys: admins issue and revoke them."""
 
-from pydantic import Field
 from starlette.responses import Response
 
 from moot.api.agent_secrets import AgentKey
 from moot.api.bodies import IssueAgentKeyBody, read_body
-from moot.api.exchange import POSITION, Api, Asked, answer_write, obey, read_query
+from moot.api.exchange import Api, Asked, answer_gone, obey, read_query
+from moot.api.issuing import KNOWN_SECONDS, RevokeQuery, answer_once, obey_once
 from moot.api.operations import Operation
 from moot.api.problems import Problem
 from moot.api.queries.agent_keys import PROJECTION, StoredKey
 from moot.contracts.access import IssueAgentKey, RevokeAgentKey
 from moot.contracts.ids import AgentId, KeyId, derived_id, is_safe_token
-from moot.contracts.shape import Frozen, Text
 from moot.contracts.views import IssuedKeyView
 from moot.domain import agent_keys
-
-KNOWN_SECONDS = 2.0
-"""How long an answer waits for the other replicas to be able to know of the change."""
-
-
-class RevokeQuery(Frozen):
-    reason: Text = Field(default="revoked by an admin", max_length=1000)
 
 
 async def issue_agent_key(api: Api, asked: Asked) -> Response:
@@ -35,20 +27,12 @@ async def issue_agent_key(api: Api, asked: Asked) -> Response:
         expires_at=body.expires_at,
         force=body.force,
     )
-    try:
-        outcome = await obey(api, asked, agent_keys, body.agent_id, command, command_id)
-    except Problem as problem:
-        if problem.code == "idempotency-key-reused":
-            raise Problem("already-issued") from None
-        raise
+    outcome = await obey_once(api, asked, agent_keys, body.agent_id, command, command_id)
     api.callers.forget(body.agent_id)
     await api.waiter.wait((PROJECTION,), outcome.position, KNOWN_SECONDS)
     api.callers.remember(StoredKey(body.agent_id, key.key_id, command.key_hash, command.expires_at))
     view = IssuedKeyView(agent_id=body.agent_id, key_id=key.key_id, key=key.text)
-    response = answer_write(view, outcome, 201)
-    response.headers["Location"] = f"/api/admin/agent-keys/{body.agent_id}"
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return answer_once(view, outcome, f"/api/admin/agent-keys/{body.agent_id}")
 
 
 async def revoke_agent_key(api: Api, asked: Asked) -> Response:
@@ -63,9 +47,7 @@ async def revoke_agent_key(api: Api, asked: Asked) -> Response:
         raise Problem("agent-key-not-found")
     await api.waiter.wait((PROJECTION,), outcome.position, KNOWN_SECONDS)
     api.callers.forget(AgentId(agent_id))
-    response = Response(status_code=204)
-    response.headers[POSITION] = str(outcome.position)
-    return response
+    return answer_gone(outcome)
 
 
 OPERATIONS = (

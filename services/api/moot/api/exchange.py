@@ -265,6 +265,11 @@ def answer_write(view: BaseModel, outcome: Outcome[Any], status: int = 200) -> R
     return response
 
 
+def answer_gone(outcome: Outcome[Any]) -> Response:
+    """Answer that the resource is no more."""
+    return Response(status_code=204, headers={POSITION: str(outcome.position)})
+
+
 def answer_read(view: BaseModel, as_of: int) -> Response:
     response = Response(view.model_dump_json(), media_type=JSON)
     response.headers[POSITION] = str(as_of)

@@ -2,20 +2,19 @@
 
 from typing import Any
 
-from pydantic import Field
 from starlette.responses import Response
 
 from moot.api.agent_secrets import PublisherKey
 from moot.api.bodies import IssuePublishingKeyBody, read_body
 from moot.api.exchange import (
-    POSITION,
     Api,
     Asked,
-    answer_write,
+    answer_gone,
     obey,
     read_query,
     wait_for_position,
 )
+from moot.api.issuing import KNOWN_SECONDS, RevokeQuery, answer_once, obey_once
 from moot.api.lists import PageQuery, answer_page, start_of
 from moot.api.operations import Operation
 from moot.api.problems import Problem
@@ -29,16 +28,8 @@ from moot.contracts.publishing import (
     publisher_stream_id,
 )
 from moot.contracts.publishing_views import IssuedPublishingKeyView, PublisherView
-from moot.contracts.shape import Frozen, Text
 from moot.contracts.views import PageView
 from moot.domain import publishers
-
-KNOWN_SECONDS = 2.0
-"""How long an answer waits for the other replicas to be able to know of the change."""
-
-
-class RevokeQuery(Frozen):
-    reason: Text = Field(default="revoked by an admin", max_length=1000)
 
 
 async def issue_publishing_key(api: Api, asked: Asked) -> Response:
@@ -56,12 +47,7 @@ async def issue_publishing_key(api: Api, asked: Asked) -> Response:
         force=body.force,
     )
     stream_id = publisher_stream_id(body.publisher)
-    try:
-        outcome = await obey(api, asked, publishers, stream_id, command, command_id)
-    except Problem as problem:
-        if problem.code == "idempotency-key-reused":
-            raise Problem("already-issued") from None
-        raise
+    outcome = await obey_once(api, asked, publishers, stream_id, command, command_id)
     await _known_elsewhere(api, body.publisher, outcome.position)
     stored = (body.publisher, body.grant, key.key_id, command.key_hash, command.expires_at)
     api.callers.publishers.remember(StoredPublisher(*stored))
@@ -72,10 +58,7 @@ async def issue_publishing_key(api: Api, asked: Asked) -> Response:
         key=key.text,
         expires_at=body.expires_at,
     )
-    response = answer_write(view, outcome, 201)
-    response.headers["Location"] = f"/api/admin/publishers/{body.publisher}"
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return answer_once(view, outcome, f"/api/admin/publishers/{body.publisher}")
 
 
 async def revoke_publishing_key(api: Api, asked: Asked) -> Response:
@@ -90,9 +73,7 @@ async def revoke_publishing_key(api: Api, asked: Asked) -> Response:
     if outcome.position == 0:
         raise Problem("publisher-not-found")
     await _known_elsewhere(api, publisher, outcome.position)
-    response = Response(status_code=204)
-    response.headers[POSITION] = str(outcome.position)
-    return response
+    return answer_gone(outcome)
 
 
 async def _known_elsewhere(api: Api, publisher: PublisherName, position: int) -> None:

@@ -4,9 +4,9 @@ from starlette.responses import Response
 
 from moot.api.bodies import SignUpBody
 from moot.api.exchange import (
-    POSITION,
     Api,
     Asked,
+    answer_gone,
     answer_write,
     body_of,
     obey,
@@ -69,9 +69,7 @@ async def _position(api: Api, asked: Asked, outcome: Outcome[TopicState]) -> int
 async def withdraw_signup(api: Api, asked: Asked) -> Response:
     command = WithdrawSignup(by=asked.caller)
     outcome = await obey(api, asked, topic, asked.topic_id, command)
-    response = Response(status_code=204)
-    response.headers[POSITION] = str(outcome.position)
-    return response
+    return answer_gone(outcome)
 
 
 async def list_all(api: Api, asked: Asked) -> Response:

@@ -10,14 +10,15 @@ from starlette.responses import Response
 
 from moot.api.bodies import ChangeWebhookBody, RegisterWebhookBody, RotateSecretBody, read_body
 from moot.api.exchange import (
-    POSITION,
     Api,
     Asked,
+    answer_gone,
     answer_read,
     answer_write,
     obey,
     read_query,
 )
+from moot.api.issuing import obey_once
 from moot.api.lists import PageQuery, answer_page, start_of
 from moot.api.operations import Operation
 from moot.api.problems import Problem
@@ -104,13 +105,8 @@ async def rotate_secret(api: Api, asked: Asked) -> Response:
         secret=SecretVersion(version=version, fingerprint=secret.fingerprint),
         overlap=timedelta(seconds=body.overlap_s),
     )
-    try:
-        outcome = await obey(api, asked, webhooks, WEBHOOKS, command)
-    except Problem as problem:
-        # The same request again asks for the version after the one that it got.
-        if problem.code == "idempotency-key-reused":
-            raise Problem("already-issued") from None
-        raise
+    # The same request again asks for the version after the one that it got.
+    outcome = await obey_once(api, asked, webhooks, WEBHOOKS, command)
     return _answer_with_secret(api, webhook_id, outcome)
 
 
@@ -119,9 +115,7 @@ async def remove_webhook(api: Api, asked: Asked) -> Response:
     webhook_id = WebhookId(asked.request.path_params["webhook_id"])
     command = RemoveWebhook(by=asked.caller, webhook_id=webhook_id, reason=query.reason)
     outcome = await obey(api, asked, webhooks, WEBHOOKS, command)
-    response = Response(status_code=204)
-    response.headers[POSITION] = str(outcome.position)
-    return response
+    return answer_gone(outcome)
 
 
 def _asked_for(asked: Asked, known: Webhooks) -> tuple[WebhookId, Webhook]:

@@ -22,9 +22,7 @@ AGENT_KEYS = Table(
     key=("agent_id",),
     category="access",
     stream_column="agent_id",
-    everything="SELECT * FROM agent_keys",
-    of_streams="SELECT * FROM agent_keys WHERE agent_id = ANY ($1::text[])",
-    between="SELECT * FROM agent_keys WHERE ctid BETWEEN $1 AND $2",
+    stream_type="text",
 )
 
 

@@ -40,9 +40,6 @@ ANNOUNCEMENTS = Table(
     key=("queue_id", "event_id"),
     category="delivery",
     stream_column="queue_id",
-    everything="SELECT * FROM announcements",
-    of_streams="SELECT * FROM announcements WHERE queue_id = ANY ($1::uuid[])",
-    between="SELECT * FROM announcements WHERE ctid BETWEEN $1 AND $2",
 )
 
 

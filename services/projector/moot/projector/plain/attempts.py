@@ -31,9 +31,6 @@ ATTEMPTS = Table(
     key=("position",),
     category="delivery",
     stream_column="queue_id",
-    everything="SELECT * FROM delivery_attempts",
-    of_streams="SELECT * FROM delivery_attempts WHERE queue_id = ANY ($1::uuid[])",
-    between="SELECT * FROM delivery_attempts WHERE ctid BETWEEN $1 AND $2",
 )
 
 _OUTCOMES = {

@@ -32,12 +32,8 @@ DEADLINES = Table(
     key=("category", "stream_id"),
     category=None,
     stream_column="stream_id",
-    everything="SELECT * FROM deadlines",
-    of_streams="""
-        SELECT * FROM deadlines
-        WHERE category IN ('topic', 'delivery') AND stream_id = ANY ($1::text[])
-    """,
-    between="SELECT * FROM deadlines WHERE ctid BETWEEN $1 AND $2",
+    stream_type="text",
+    in_index="category IN ('topic', 'delivery')",
 )
 
 _BEGINS: frozenset[type[Event]] = frozenset({TopicCreated, DeliveryAttempted, DeliveryPostponed})

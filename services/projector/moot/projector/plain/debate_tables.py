@@ -32,9 +32,6 @@ TOPICS = Table(
     key=("topic_id",),
     category="topic",
     stream_column="topic_id",
-    everything="SELECT * FROM topics",
-    of_streams="SELECT * FROM topics WHERE topic_id = ANY ($1::uuid[])",
-    between="SELECT * FROM topics WHERE ctid BETWEEN $1 AND $2",
 )
 
 SIGNUPS = Table(
@@ -50,9 +47,6 @@ SIGNUPS = Table(
     key=("topic_id", "agent_id"),
     category="topic",
     stream_column="topic_id",
-    everything="SELECT * FROM signups",
-    of_streams="SELECT * FROM signups WHERE topic_id = ANY ($1::uuid[])",
-    between="SELECT * FROM signups WHERE ctid BETWEEN $1 AND $2",
 )
 
 CAMPS = Table(
@@ -61,9 +55,6 @@ CAMPS = Table(
     key=("topic_id", "camp"),
     category="topic",
     stream_column="topic_id",
-    everything="SELECT * FROM camps",
-    of_streams="SELECT * FROM camps WHERE topic_id = ANY ($1::uuid[])",
-    between="SELECT * FROM camps WHERE ctid BETWEEN $1 AND $2",
 )
 
 ROUNDS = Table(
@@ -72,9 +63,6 @@ ROUNDS = Table(
     key=("topic_id", "round_no"),
     category="topic",
     stream_column="topic_id",
-    everything="SELECT * FROM rounds",
-    of_streams="SELECT * FROM rounds WHERE topic_id = ANY ($1::uuid[])",
-    between="SELECT * FROM rounds WHERE ctid BETWEEN $1 AND $2",
 )
 
 ARGUMENTS = Table(
@@ -92,9 +80,6 @@ ARGUMENTS = Table(
     key=("argument_id",),
     category="topic",
     stream_column="topic_id",
-    everything="SELECT * FROM arguments",
-    of_streams="SELECT * FROM arguments WHERE topic_id = ANY ($1::uuid[])",
-    between="SELECT * FROM arguments WHERE ctid BETWEEN $1 AND $2",
 )
 
 VERDICTS = Table(
@@ -111,9 +96,6 @@ VERDICTS = Table(
     key=("topic_id",),
     category="topic",
     stream_column="topic_id",
-    everything="SELECT * FROM verdicts",
-    of_streams="SELECT * FROM verdicts WHERE topic_id = ANY ($1::uuid[])",
-    between="SELECT * FROM verdicts WHERE ctid BETWEEN $1 AND $2",
 )
 
 DRAWS = Table(
@@ -134,9 +116,6 @@ DRAWS = Table(
     key=("topic_id",),
     category="topic",
     stream_column="topic_id",
-    everything="SELECT * FROM draws",
-    of_streams="SELECT * FROM draws WHERE topic_id = ANY ($1::uuid[])",
-    between="SELECT * FROM draws WHERE ctid BETWEEN $1 AND $2",
 )
 
 DEBATE_TABLES = (TOPICS, SIGNUPS, CAMPS, ROUNDS, ARGUMENTS, VERDICTS, DRAWS)

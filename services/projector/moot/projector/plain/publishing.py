@@ -26,9 +26,7 @@ PUBLISHERS = Table(
     key=("publisher",),
     category="access",
     stream_column="stream_id",
-    everything="SELECT * FROM publishers",
-    of_streams="SELECT * FROM publishers WHERE stream_id = ANY ($1::text[])",
-    between="SELECT * FROM publishers WHERE ctid BETWEEN $1 AND $2",
+    stream_type="text",
 )
 
 PUBLISHED_EVENTS = Table(
@@ -37,9 +35,7 @@ PUBLISHED_EVENTS = Table(
     key=("position",),
     category=None,
     stream_column="stream_id",
-    everything="SELECT * FROM published_events",
-    of_streams="SELECT * FROM published_events WHERE stream_id = ANY ($1::text[])",
-    between="SELECT * FROM published_events WHERE ctid BETWEEN $1 AND $2",
+    stream_type="text",
 )
 
 

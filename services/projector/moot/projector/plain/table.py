@@ -23,11 +23,23 @@ class Table:
     key: tuple[str, ...]
     category: Category | None
     stream_column: str
-    everything: str
-    of_streams: str
-    """Takes the ids of streams."""
-    between: str
-    """Takes two places in the table's file."""
+    stream_type: str = "uuid"
+    """PostgreSQL's type of `stream_column`."""
+    in_index: str = ""
+    """What leads the index before `stream_column`, as a condition in SQL."""
+
+    def everything(self) -> str:
+        return f"SELECT * FROM {self.name}"  # noqa: S608 names of ours, as below
+
+    def of_streams(self) -> str:
+        """Takes the ids of streams."""
+        its_own = f"{self.stream_column} = ANY ($1::{self.stream_type}[])"
+        found = f"{self.in_index} AND {its_own}" if self.in_index else its_own
+        return f"{self.everything()} WHERE {found}"
+
+    def between(self) -> str:
+        """Takes two places in the table's file."""
+        return f"{self.everything()} WHERE ctid BETWEEN $1 AND $2"
 
     def row(self, values: Mapping[str, object]) -> "Row":
         return self, tuple([values[column] for column in self.columns])

@@ -44,8 +44,8 @@ async def dead_letters(connection: Connection, plain: PlainProjection) -> dict[i
 async def every_row(connection: Connection, plain: PlainProjection) -> AsyncGenerator[Row]:
     """Yield all rows, in any order."""
     for table in plain.tables:
-        read = await _prepared(connection, table, table.everything)
-        cursor = await connection.cursor(table.everything)
+        read = await _prepared(connection, table, table.everything())
+        cursor = await connection.cursor(table.everything())
         while rows := await cursor.fetch(ROWS_AT_ONCE):
             for found in rows:
                 yield read(found)
@@ -57,17 +57,17 @@ async def rows_of(
     """Return the rows of some streams."""
     found: list[Row] = []
     for table in plain.tables:
-        read = await _prepared(connection, table, table.of_streams)
+        read = await _prepared(connection, table, table.of_streams())
         ids = [each.id for each in streams if _may_have_rows(table, each)]
-        rows = await connection.fetch(table.of_streams, ids)
+        rows = await connection.fetch(table.of_streams(), ids)
         found += [row for row in map(read, rows) if stream_of(row) in streams]
     return found
 
 
 async def rows_in_page(connection: Connection, table: Table, page: int) -> list[Row]:
     """Return the rows in one page of the table's file."""
-    read = await _prepared(connection, table, table.between)
-    rows = await connection.fetch(table.between, (page, 0), (page, MOST_IN_PAGE))
+    read = await _prepared(connection, table, table.between())
+    rows = await connection.fetch(table.between(), (page, 0), (page, MOST_IN_PAGE))
     return [read(row) for row in rows]
 
 
