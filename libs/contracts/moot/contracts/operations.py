@@ -109,18 +109,23 @@ OperationEvent = (
 class _Operation(Frozen):
     by: Caller
     projection: ProjectionName
+
+
+class _Revocable(_Operation):
+    """Takes nothing away for good, so nobody has to say why."""
+
     reason: Text = ""
 
 
-class PauseProjection(_Operation):
+class PauseProjection(_Revocable):
     name: Literal["pause_projection"] = "pause_projection"
 
 
-class ResumeProjection(_Operation):
+class ResumeProjection(_Revocable):
     name: Literal["resume_projection"] = "resume_projection"
 
 
-class RetryDeadLetter(_Operation):
+class RetryDeadLetter(_Revocable):
     name: Literal["retry_dead_letter"] = "retry_dead_letter"
     key: Text
     position: Position
@@ -139,12 +144,12 @@ class SkipDeadLetter(_Operation):
     operations_seen: int
 
 
-class RebuildKey(_Operation):
+class RebuildKey(_Revocable):
     name: Literal["rebuild_key"] = "rebuild_key"
     key: StreamLabel
 
 
-class PromoteGeneration(_Operation):
+class PromoteGeneration(_Revocable):
     """Obeyed when it is the last one that was promoted."""
 
     name: Literal["promote_generation"] = "promote_generation"
