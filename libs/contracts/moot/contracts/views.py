@@ -192,6 +192,9 @@ class ExplainedEventView(View):
 
 
 class PageView(View, Generic[ItemT]):
+    # pydantic looks for them where PageView[...] stands, which may be in the middle of a line.
+    model_config = ConfigDict(use_attribute_docstrings=False)
+
     items: tuple[ItemT, ...]
     next: str | None
 
