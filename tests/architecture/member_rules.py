@@ -49,7 +49,10 @@ def the_lock_has_what_members_need(root: Path) -> Iterator[str]:
     pinned = {canonicalize_name(name): version for name, version in PINNED.findall(lock)}
     for member in members(root):
         project = tomllib.loads((root / member / "pyproject.toml").read_text(encoding="utf-8"))
-        for text in project["project"].get("dependencies", ()):
+        wanted = list(project["project"].get("dependencies", ()))
+        for extra in project["project"].get("optional-dependencies", {}).values():
+            wanted += extra
+        for text in wanted:
             needed = Requirement(text)
             name = canonicalize_name(needed.name)
             if name.startswith("moot-"):

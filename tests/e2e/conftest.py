@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from moot.testing import MootStack
+from moot.testing.wheels import stack_of
 from tests.support.whole_moot import WholeMoot, lasting_moot
 
 
@@ -12,3 +14,9 @@ def calm_moot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeMoot]:
     """Nobody kills anything here; topics of one test don't concern another."""
     with lasting_moot(tmp_path_factory.mktemp("calm") / "data") as moot:
         yield moot
+
+
+@pytest.fixture(scope="session")
+def moot_stack(calm_moot: WholeMoot) -> MootStack:
+    """The same Moot, as other teams' tests have it: the plugin would start one more."""
+    return stack_of(calm_moot.moot, calm_moot.guild, calm_moot.folder)

@@ -17,13 +17,11 @@ from moot.cli.local.data_folder import RUNNING_FILE
 from moot.cli.local.process import command_line
 from moot.cli.local.stack import Running
 from moot.client import MootClient
+from moot.testing.wheels import start_moot
 
 PATIENCE = timedelta(seconds=20)
 RESTARTS_WITHIN = timedelta(seconds=15)
 NO_PATIENCE = timedelta(0)
-UNLIMITED = {"MOOT_RATE_LIMIT": "0"}
-"""Tests watch more closely than anybody should."""
-
 PARTS = ("nats", "postgres", "ticker", "allocator", "announcer", "projector", "api")
 
 
@@ -83,7 +81,7 @@ class WholeMoot:
 async def whole_moot(folder: Path, *options: str) -> AsyncGenerator[WholeMoot]:
     guild = await GuildProcess.start()
     try:
-        moot = await started(folder, guild, *options)
+        moot = await start_moot(folder, guild, *options)
         try:
             yield WholeMoot(moot, guild, folder, await _keys(moot))
         finally:
@@ -95,7 +93,7 @@ async def whole_moot(folder: Path, *options: str) -> AsyncGenerator[WholeMoot]:
 @asynccontextmanager
 async def running_again(stopped: WholeMoot) -> AsyncGenerator[WholeMoot]:
     """`moot up` on the same folder, with the same guild."""
-    moot = await started(stopped.folder, stopped.guild)
+    moot = await start_moot(stopped.folder, stopped.guild)
     try:
         yield replace(stopped, moot=moot)
     finally:
@@ -114,28 +112,6 @@ def lasting_moot(folder: Path, *options: str) -> Generator[WholeMoot]:
             runner.run(running.__aexit__(None, None, None))
 
 
-async def started(folder: Path, guild: GuildProcess, *options: str) -> MootProcess:
-    """Start `moot up`; what its processes say is in a file beside the folder."""
-    log = folder.with_suffix(".log")
-
-    def note(line: str) -> None:
-        with log.open("a") as file:
-            file.write(f"{line}\n")
-
-    return await MootProcess.start(
-        folder,
-        options=options,
-        environment=_bare() | guild.settings | UNLIMITED,
-        sink=note,
-    )
-
-
 async def _keys(moot: MootProcess) -> dict[str, str]:
     async with MootClient.connect(moot.api, admin_key=moot.admin_key) as admin:
         return await issue_keys(admin)
-
-
-def _bare() -> dict[str, str]:
-    """This process's environment without anything that would change a Moot."""
-    ours = ("MOOT_", "FABRIC_", "NATS_", "DATABASE_")
-    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}

@@ -7,14 +7,17 @@ sends them, and prints one line when it can be reached: `{"base_url": "http://HO
 
 `POST /api/channels/{id}/messages` answers as Fabric does. A repeated Idempotency-Key gets the first
 answer again and posts nothing. `GET` of the same address lists the channel's messages in the order
-in which they came, each with how often it was received.
+in which they came, each with how often it was received; `?after=SEQ` only those after a place, and
+`&wait=SECONDS` holds the answer back until there is one.
 """
 
 import argparse
+import asyncio
 import hmac
 import json
 import os
 import socket
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -28,6 +31,9 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from moot.cli.local.ports import LOOPBACK
+
+LONGEST_WAIT_SECONDS = 30.0
+STOPS_WITHIN_SECONDS = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,14 @@ class PostedMessage:
 class Channel:
     closed: bool = False
     messages: list[PostedMessage] = field(default_factory=list[PostedMessage])
+    arrived: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    async def after(self, seq: int, wait_seconds: float) -> list[PostedMessage]:
+        """Return what comes after a place, as soon as there is something."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait_seconds), self.arrived:
+                await self.arrived.wait_for(lambda: len(self.messages) > seq)
+        return self.messages[seq:]
 
     def post(self, draft: "Draft", idempotency_key: str) -> PostedMessage:
         """Append the draft, or find what the same key posted before."""
@@ -122,13 +136,22 @@ class FabricGuild:
             return _refusal(422, "malformed_message")
         # A post without a key is a message of its own each time, as at any receiver.
         key = request.headers.get("idempotency-key", uuid4().hex)
-        return JSONResponse(channel.post(draft, key).answer, status_code=201)
+        message = channel.post(draft, key)
+        async with channel.arrived:
+            channel.arrived.notify_all()
+        return JSONResponse(message.answer, status_code=201)
 
     async def list_messages(self, request: Request) -> JSONResponse:
         channel = self.channels.get(request.path_params["channel_id"])
         if channel is None:
             return _refusal(404, "unknown_channel")
-        return JSONResponse({"items": [message.listed for message in channel.messages]})
+        try:
+            after = max(int(request.query_params.get("after", "0")), 0)
+            wait_seconds = float(request.query_params.get("wait", "0"))
+        except ValueError:
+            return _refusal(422, "malformed_query")
+        messages = await channel.after(after, min(wait_seconds, LONGEST_WAIT_SECONDS))
+        return JSONResponse({"items": [message.listed for message in messages]})
 
 
 def _same(given: str | None, wanted: str) -> bool:
@@ -153,7 +176,12 @@ def main() -> None:
     with socket.create_server((options.host, options.port)) as listener:
         port = listener.getsockname()[1]
         print(json.dumps({"base_url": f"http://{options.host}:{port}"}), flush=True)  # noqa: T201
-        config = uvicorn.Config(guild.application(), log_level="warning", lifespan="off")
+        config = uvicorn.Config(
+            guild.application(),
+            log_level="warning",
+            lifespan="off",
+            timeout_graceful_shutdown=STOPS_WITHIN_SECONDS,
+        )
         uvicorn.Server(config).run(sockets=[listener])
 
 

@@ -31,10 +31,18 @@ def up(
         list[str] | None,
         typer.Option(metavar="NAME=N", help="How many of a service; may be given several times."),
     ] = None,
+    free_ports: Annotated[
+        bool, typer.Option("--free-ports", help="Leave the usual ports to others, taken or not.")
+    ] = False,
     as_json: JsonOutput = False,
 ) -> None:
     """Start servers and services here and stay; Ctrl-C stops them all."""
-    plan = Plan(data=data, replicas=replicas_of(services, replicas or []), api_port=port)
+    plan = Plan(
+        data=data,
+        replicas=replicas_of(services, replicas or []),
+        api_port=port,
+        free_ports=free_ports,
+    )
     with suppress(asyncio.CancelledError):
         asyncio.run(_until_told(plan, as_json=as_json))
 

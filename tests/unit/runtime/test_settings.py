@@ -103,6 +103,7 @@ def test_an_unknown_name_is_refused_with_the_likely_one(environment: pytest.Monk
 
 def test_another_services_settings_are_no_problem(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("MOOT_DRAW_KEY", "x")
+    environment.setenv("MOOT_TEST_API_URL", "http://elsewhere")
     assert read_settings(RuntimeSettings).nats_url == NATS
 
 

@@ -20,6 +20,8 @@ class Plan:
     replicas: Mapping[str, int]
     api_port: int | None = None
     """None takes the usual one, or a free one when that is taken."""
+    free_ports: bool = False
+    """Take no usual port, free or not."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,12 +39,14 @@ def free_port(usual: int | None = None, *, taken: frozenset[int] = frozenset()) 
 class Ports:
     """The ports of one local stack, kept from other stacks that start at the same moment."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, usual_ones: bool = True) -> None:
+        """Without the `usual_ones` they are left to others, taken or not."""
+        self._usual_ones = usual_ones
         self._claims: dict[int, socket.socket | None] = {}
 
     def take(self, usual: int | None = None) -> int:
         """`usual` if nobody has it, else some other."""
-        if usual is not None and self._claim(usual):
+        if usual is not None and self._usual_ones and self._claim(usual):
             return usual
         for _ in range(ATTEMPTS):
             port = free_port(taken=frozenset(self._claims))

@@ -65,7 +65,7 @@ class Stack:
         self._environment = with_secrets(environment, self._secrets.for_services())
         if lines.is_terminal:
             self._environment.setdefault("MOOT_LOG_FORMAT", "console")
-        self._ports = Ports()
+        self._ports = Ports(usual_ones=not plan.free_ports)
         self._supervisor = Supervisor(lines.tell, self._write_running)
         self._servers: Servers | None = None
         self._programs: dict[str, Program] = {}

@@ -42,6 +42,9 @@ MOOT_NAMES = frozenset(
 )
 """The `MOOT_*` settings of all services: one environment is given to a whole stack."""
 
+NOT_OURS = "MOOT_TEST_"
+"""Names that begin so are for those who test with a Moot: see libs/testing."""
+
 _DURATION_PARTS = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _DURATION = re.compile(r"[+-]?(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+")
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -197,7 +200,8 @@ def _unknown_names(
 ) -> list[str]:
     known = MOOT_NAMES | {variable_name(n, f) for n, f in settings_class.model_fields.items()}
     known |= {f"{name}_FILE" for name in known}
-    unknown = sorted(n for n in environment if n.startswith("MOOT_") and n not in known)
+    given = (n for n in environment if n.startswith("MOOT_") and not n.startswith(NOT_OURS))
+    unknown = sorted(n for n in given if n not in known)
     return [f"{name}: is not a setting of Moot{_meant(name, known)}" for name in unknown]
 
 
