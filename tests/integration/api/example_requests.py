@@ -78,6 +78,16 @@ async def _of_a_topic(world: World, stage: Stage, caller: str) -> Request:
     return Request(credentials, {"topic_id": topic_id})
 
 
+async def _of_who_argues(world: World) -> Request:
+    return Request((await _of_a_topic(world, Stage.DEBATING, "pro")).caller)
+
+
+async def _of_an_agent(world: World) -> Request:
+    topic = await _of_a_topic(world, Stage.JUDGING, "judge")
+    me = await world.get("/api/me", topic.caller)
+    return Request(ADMIN, {"agent_id": me.json()["id"]})
+
+
 async def _judged(world: World) -> Request:
     request = await _of_a_topic(world, Stage.JUDGING, "judge")
     await ask(world, "submit_verdict", request)
@@ -174,6 +184,8 @@ READY: Mapping[str, Ready] = {
     "issue_agent_key": lambda world: _of_nothing(world, "admin"),
     "revoke_agent_key": _of_a_key,
     "get_me": lambda world: _of_nothing(world, "ann"),
+    "get_inbox": _of_who_argues,
+    "get_agent_activity": _of_an_agent,
     "list_contracts": lambda world: _of_nothing(world, "ann"),
     "publish_events": lambda world: _of_a_publisher(world, "publish_events"),
     "issue_publishing_key": lambda world: _of_nothing(world, "admin"),

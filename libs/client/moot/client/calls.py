@@ -1,6 +1,7 @@
 """What every call has in common: whose name it is made in, what it waits for, how it is read."""
 
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -27,14 +28,17 @@ NOTHING: Mapping[str, Any] = {}
 
 @dataclass(slots=True)
 class Seen:
-    """The newest position in any answer, shared by the clients of one connection."""
+    """The newest position in any answer or event, shared by the clients of one connection."""
 
     position: int = 0
 
     def note(self, response: httpx2.Response) -> None:
         text = response.headers.get("Chronicle-Position", "")
         if text.isascii() and text.isdecimal():
-            self.position = max(self.position, int(text))
+            self.reach(int(text))
+
+    def reach(self, position: int) -> None:
+        self.position = max(self.position, position)
 
 
 class Calls:
@@ -151,12 +155,17 @@ class Calls:
 
         return Pages(read)
 
-    def _follow(
+    async def _follow(
         self, path: str, after: int | None, query: Query = NOTHING
     ) -> AsyncGenerator[EventView]:
-        return follow(
-            self._http, path, self._credentials, _told(query), after, self._sender.patience
-        )
+        """What is read once an event was heard shows at least that event."""
+        patience = self._sender.patience
+        async with aclosing(
+            follow(self._http, path, self._credentials, _told(query), after, patience)
+        ) as heard:
+            async for event in heard:
+                self._seen.reach(event.position)
+                yield event
 
 
 def segment(text: str) -> str:

@@ -1,10 +1,7 @@
 """Wires the API: connections, the app, and the jobs of its process."""
 
 from fastapi import FastAPI
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
 
-from moot.api import asyncapi
 from moot.api.callers import Callers
 from moot.api.cursors import Cursors
 from moot.api.exchange import Api
@@ -12,9 +9,8 @@ from moot.api.health_pages import HEALTH_PATHS, health_page
 from moot.api.idempotency import IdempotencyKeys
 from moot.api.inbox_news import InboxNews
 from moot.api.live import Live
-from moot.api.openapi import document
 from moot.api.operations import answer_exceptions, mount
-from moot.api.problem_pages import explain_problem, list_problems
+from moot.api.pages.paths import PAGES
 from moot.api.publishing import Publishing
 from moot.api.queries import idempotency_keys
 from moot.api.queries.agent_keys import PROJECTION as AGENT_KEYS
@@ -59,23 +55,15 @@ def create_app(api: Api, readiness: Readiness) -> FastAPI:
     app = FastAPI(
         title="Moot",
         openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
         redirect_slashes=False,
         # Each operation has its own span: see `moot.api.operations`.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    described = document()
-
-    async def show_openapi(_: Request) -> Response:
-        return JSONResponse(described)
-
-    async def show_asyncapi(_: Request) -> Response:
-        return JSONResponse(asyncapi.document())
-
     mount(app, api, OPERATIONS)
-    app.add_route("/api/openapi.json", show_openapi)
-    app.add_route("/asyncapi.json", show_asyncapi)
-    app.add_route("/problems", list_problems)
-    app.add_route("/problems/{code}", explain_problem)
+    for path, show in PAGES.items():
+        app.add_route(path, show)
     for path in HEALTH_PATHS:
         app.add_route(path, health_page(readiness))
     answer_exceptions(app)

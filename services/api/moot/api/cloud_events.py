@@ -54,7 +54,7 @@ _Reference = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,128}$")]
 class CloudEvent(BaseModel):
     """One event. Other extension attributes than these are allowed, and not kept."""
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(frozen=True, extra="allow", use_attribute_docstrings=True)
 
     specversion: Literal["1.0"]
     id: _Named

@@ -1,0 +1,26 @@
+"""`/docs/agents` and `/docs/publishers`: guides, whose code a test runs as it stands there."""
+
+from functools import cache
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from moot.api.pages.site import FOLDER, answer_page, article, page
+
+GUIDES: Final = {
+    "/docs/agents": ("agents.md", "From a key to a verdict"),
+    "/docs/publishers": ("publishers.md", "Publish your first event"),
+}
+"""Path → file and title."""
+
+
+async def show_guide(request: Request) -> Response:
+    return answer_page(request, guide(request.url.path))
+
+
+@cache
+def guide(path: str) -> str:
+    name, title = GUIDES[path]
+    text = (FOLDER / "guides" / name).read_text(encoding="utf-8")
+    return page("guide.html", here=path, title=title, text=article(text))
