@@ -38,7 +38,7 @@ LIMITS: Final[Mapping[str, Mapping[str, str]]] = {
     "migrator": {
         "statement_timeout": "0",
         "lock_timeout": "30s",
-        "idle_in_transaction_session_timeout": "60s",
+        "idle_in_transaction_session_timeout": "1min",
     },
     "projector": {
         "statement_timeout": "10s",
@@ -49,13 +49,13 @@ LIMITS: Final[Mapping[str, Mapping[str, str]]] = {
     "ticker": {
         "statement_timeout": "30s",
         "lock_timeout": "5s",
-        "transaction_timeout": "60s",
+        "transaction_timeout": "1min",
         "idle_in_transaction_session_timeout": "30s",
     },
     "api": {
         "statement_timeout": "30s",
         "lock_timeout": "5s",
-        "transaction_timeout": "60s",
+        "transaction_timeout": "1min",
         "idle_in_transaction_session_timeout": "10s",
     },
     "auditor": {
