@@ -21,7 +21,8 @@ from tests.support.ticking import NOWHERE
 from tests.support.waiting import until_moment
 
 HOUR = timedelta(hours=1)
-MILLISECOND = timedelta(milliseconds=1)
+WINDOWS = [timedelta(milliseconds=width) for width in (12, 120, 1200)]
+"""Around when it is due. On a slow machine every command of a narrow one may come too late."""
 
 
 async def ask_at(debates: Debates, topic_id: TopicId, command: TopicCommand, at: datetime) -> None:
@@ -67,9 +68,23 @@ async def opened_when_it_was_due(debates: Debates, topic_id: TopicId) -> None:
                 pass
 
 
-def around(command: TopicCommand, count: int) -> list[tuple[timedelta, TopicCommand]]:
-    """From 6 ms before it is due to 6 ms after."""
-    return [((number * 12 / count - 6) * MILLISECOND, command) for number in range(count)]
+def around(
+    command: TopicCommand, count: int, window: timedelta
+) -> list[tuple[timedelta, TopicCommand]]:
+    return [((number / count - 0.5) * window, command) for number in range(count)]
+
+
+async def race(
+    debates: Debates, command: TopicCommand, count: int, nats_url: str, *, won: str
+) -> set[tuple[str, ...]]:
+    """Return what became of the topics, of one of which at least it is that the command has won."""
+    seen: set[tuple[str, ...]] = set()
+    for window in WINDOWS:
+        found = await outcomes(debates, around(command, count, window), nats_url)
+        seen |= {tuple(types) for types in found}
+        if ("topic_created", won) in seen:
+            break
+    return seen
 
 
 @pytest.mark.parametrize("count", [40, pytest.param(600, marks=pytest.mark.hard)])
@@ -77,12 +92,9 @@ async def test_what_is_moved_a_moment_before_it_is_due_does_not_fire_as_it_was(
     nats_url: str, debates: Debates, count: int
 ) -> None:
     later = AmendTopic(by=CREATOR, signup_open_at=utc_now() + HOUR)
-    found = await outcomes(debates, around(later, count), nats_url)
-    assert {tuple(types) for types in found} <= {
-        ("topic_created", "topic_amended"),
-        ("topic_created", "signup_opened"),
-    }
-    assert ["topic_created", "topic_amended"] in found
+    found = await race(debates, later, count, nats_url, won="topic_amended")
+    moved = ("topic_created", "topic_amended")
+    assert {moved} <= found <= {moved, ("topic_created", "signup_opened")}
 
 
 @pytest.mark.parametrize("count", [40, pytest.param(600, marks=pytest.mark.hard)])
@@ -90,9 +102,7 @@ async def test_what_is_called_off_a_moment_before_it_is_due_does_not_fire(
     nats_url: str, debates: Debates, count: int
 ) -> None:
     cancel = CancelTopic(by=CREATOR, reason="called off")
-    found = await outcomes(debates, around(cancel, count), nats_url)
-    assert {tuple(types) for types in found} <= {
-        ("topic_created", "topic_cancelled"),
-        ("topic_created", "signup_opened", "topic_cancelled"),
-    }
-    assert ["topic_created", "topic_cancelled"] in found
+    found = await race(debates, cancel, count, nats_url, won="topic_cancelled")
+    called_off = ("topic_created", "topic_cancelled")
+    late = ("topic_created", "signup_opened", "topic_cancelled")
+    assert {called_off} <= found <= {called_off, late}
