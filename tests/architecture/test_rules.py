@@ -114,6 +114,11 @@ PLANTED: list[tuple[Rule, str, str | None]] = [
         "from time import sleep\n\ndef test_waits() -> None:\n    sleep(1)\n    assert True\n",
     ),
     (
+        code_rules.tests_never_sleep,
+        "tests/support/processes.py",
+        "import asyncio\n\nasync def settle() -> None:\n    await asyncio.sleep(1)\n",
+    ),
+    (
         code_rules.tests_assert,
         "tests/unit/test_topic.py",
         "def test_nothing() -> None:\n    str(1)\n",

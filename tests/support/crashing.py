@@ -20,15 +20,7 @@ Main = Callable[[str], Coroutine[Any, Any, None]]
 
 ResultT = TypeVar("ResultT")
 
-SETTLE_SECONDS = 0.5
-"""A statement that waits for a lock gets no answer: nobody waits longer than this for one."""
-
 CLOSE_SECONDS = 5.0
-ANSWER_ENDS = b"Z\x00\x00\x00\x05"
-"""With one byte more, the last message of each of PostgreSQL's answers."""
-
-TURNS = 10
-"""More turns of the event loop than bytes need to get through the line."""
 
 
 class Sent(Enum):
@@ -50,15 +42,14 @@ class Process:
         self._closing = False
         self._line: TcpProxy | None = None
         self._died = asyncio.Event()
-        self._tails: dict[object, bytes] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def died(self) -> None:
-        """Return when it has been killed and nothing that it sent is on its way any more."""
+        """Return when it has been killed and PostgreSQL is done with what it sent."""
         await self._died.wait()
         if self._sent is Sent.CARRIED_OUT:
-            await self._settled()
-            self._cut()
+            assert self._line is not None
+            await self._line.hung_up()
 
     def start(self, line: TcpProxy, main: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         self._line = line
@@ -75,19 +66,19 @@ class Process:
     async def stepped(self, coroutine: Coroutine[Any, Any, ResultT]) -> ResultT:
         return await _Steps(self, coroutine)
 
-    def seen(self, connection: object, data: bytes, answers: bool) -> None:  # noqa: FBT001 a Seen
-        before = self._tails.get(connection, b"") if answers else b""
-        self._tails[connection] = (before + data)[-6:] if answers else b""
-
     def suspends(self) -> None:
         self.suspensions += 1
         if self.suspensions == self._dies_at and not self._closing:
             self.kill()
 
     def kill(self) -> None:
+        assert self._line is not None
         self.dead = True
-        if self._sent is Sent.LOST:
-            self._cut()
+        match self._sent:
+            case Sent.LOST:
+                self._line.cut()
+            case Sent.CARRIED_OUT:
+                self._line.hang_up()
         self._died.set()
 
     def stands_still(self) -> Generator[Any, Any, bool]:
@@ -112,18 +103,6 @@ class Process:
             error = None if task.cancelled() else task.exception()
             if error is not None and not self.dead:
                 raise error
-
-    async def _settled(self) -> None:
-        for _ in range(TURNS):
-            await asyncio.sleep(0)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(SETTLE_SECONDS):
-                while not all(tail.startswith(ANSWER_ENDS) for tail in self._tails.values()):  # noqa: ASYNC110 nothing tells
-                    await asyncio.sleep(0.001)
-
-    def _cut(self) -> None:
-        assert self._line is not None
-        self._line.cut()
 
 
 class _Steps(Awaitable[ResultT]):
@@ -162,7 +141,7 @@ async def crashing(
     asyncio.get_running_loop().set_task_factory(_new_task)  # for as long as the test has this loop
     port = urlsplit(database_url).port
     assert port is not None
-    async with running_proxy(port, process.seen) as line:
+    async with running_proxy(port) as line:
         process.start(line, main(_through(line, database_url)))
         try:
             yield process

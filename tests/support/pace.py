@@ -1,9 +1,22 @@
-"""Something done at an even rate, whoever is slow, with how long each time took."""
+"""An even rate, and something done at it, whoever is slow, with how long each time took."""
 
 import asyncio
 import itertools
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+
+
+async def evenly(per_second: float) -> AsyncIterator[float]:
+    """Yield, for ever, the moment of the loop's clock at which each turn is due, not before it.
+
+    Sleeping here stands for no condition: the rate is what a test gives.
+    """
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    for number in itertools.count():
+        due = began + number / per_second
+        await asyncio.sleep(max(due - loop.time(), 0))
+        yield due
 
 
 @asynccontextmanager
@@ -24,10 +37,7 @@ async def at_rate(
         took.append(loop.time() - due)
 
     async def pace(group: asyncio.TaskGroup) -> None:
-        began = loop.time()
-        for number in itertools.count():
-            due = began + number / per_second
-            await asyncio.sleep(max(due - loop.time(), 0))
+        async for due in evenly(per_second):
             if over.is_set():
                 return
             group.create_task(once(due))

@@ -19,6 +19,7 @@ from moot.runtime.chronicle import Chronicle, ChronicleUnavailableError, Message
 from moot.runtime.database import connect_pool
 from moot.runtime.jetstream import JetStreamChronicle, connect
 from moot.runtime.settings import RuntimeSettings
+from tests.support.pace import evenly
 from tests.support.plain import differing_rows
 from tests.support.recording import (
     Recorder,
@@ -31,11 +32,13 @@ from tests.support.recording import (
 )
 from tests.support.waiting import until
 
-PAUSE_SECONDS = 0.03
-"""Between a writer's appends: about 150 events a second in all."""
+EVENTS_PER_SECOND = 30
+"""Of each of the five writers."""
 
-AGAIN_SECONDS = 0.05
-LOOK_SECONDS = 0.02
+STORED_WITHIN = 60.0
+"""Seconds; longer than any outage."""
+
+LOOKS_PER_SECOND = 50
 
 STANDING = "SELECT projection, position, epoch, owner, state FROM ops.projector_checkpoint"
 ASIDE = "SELECT count(*) FROM ops.dead_letters"
@@ -140,22 +143,29 @@ class Load:
                 self._over = True
 
     async def _write(self, category: Category, writer: str, history: History) -> None:
+        turns = evenly(EVENTS_PER_SECOND)
         for number in itertools.count():
             stream = StreamName(category, derived_id("load", writer, str(number)))
             last = 0
             for turn, event in enumerate(history(stream.id), start=1):
+                await anext(turns)
                 if self._over:
                     return
                 enveloped = envelope(stream, event, turn)
                 last = await self._store(stream, last, Message(enveloped.id, enveloped.to_bytes()))
                 self.last = max(self.last, last)
-                await asyncio.sleep(PAUSE_SECONDS)
 
     async def _store(self, stream: StreamName, last: int, message: Message) -> int:
-        while True:
+        position = last
+
+        async def is_stored() -> bool:
+            nonlocal position
             with suppress(ChronicleUnavailableError):
-                return await self._chronicle.append(stream, last, [message])
-            await asyncio.sleep(AGAIN_SECONDS)
+                position = await self._chronicle.append(stream, last, [message])
+            return position > last
+
+        await until(is_stored, within=STORED_WITHIN)
+        return position
 
 
 class Watch:
@@ -179,11 +189,10 @@ class Watch:
     async def _look(self) -> None:
         connection = await asyncpg.connect(self._database_url)
         try:
-            while True:
+            async for _ in evenly(LOOKS_PER_SECOND):
                 for row in await connection.fetch(STANDING):
                     self._note(row["projection"], (row["epoch"], row["position"]))
                 self.looks += 1
-                await asyncio.sleep(LOOK_SECONDS)
         finally:
             connection.terminate()
 

@@ -88,7 +88,7 @@ async def test_a_key_fired_fifty_times_at_once_at_two_replicas_gives_one_event(
 async def proxy(nats_server: NatsServer) -> AsyncIterator[TcpProxy]:
     """Drops what NATS answers from when an event of a topic is sent to it."""
 
-    def watch(_: object, data: bytes, _answers: bool) -> None:  # noqa: FBT001 a Seen
+    def watch(data: bytes) -> None:
         if b"HPUB chronicle.topic." in data:
             running.losing = True
 
