@@ -6,12 +6,21 @@ from datetime import UTC, datetime
 
 import pytest
 
+from moot.contracts.ids import Position
+from moot.contracts.operations import ProjectionPaused
 from moot.runtime.chronicle import Stored
-from moot.runtime.fetched import Fetched, gathered, together, up_to
+from moot.runtime.fetched import Fetched, Span, gathered, parts, together
+from moot.runtime.projection_operations import Operation
 from moot.runtime.set_aside import Item
 from tests.support.waiting import turn_of_others
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+PAUSED = Operation(
+    Position(4),
+    ProjectionPaused(
+        projection="debates_v1", reason="looking", paused_by="admin:key", paused_at=NOON
+    ),
+)
 LONG = 60.0
 AT_ONCE = 0.01
 
@@ -21,7 +30,7 @@ def fetched(first: int, last: int, head: int) -> Fetched:
         Item(Stored(position, "chronicle.topic.a", str(position), b"", NOON), None)
         for position in range(first, last + 1)
     ]
-    return Fetched(items, head, NOON)
+    return Fetched(Span([item.stored for item in items], items), head, NOON)
 
 
 def queue(*waiting: Fetched | Exception) -> asyncio.Queue[Fetched | Exception]:
@@ -33,7 +42,7 @@ def queue(*waiting: Fetched | Exception) -> asyncio.Queue[Fetched | Exception]:
 
 def positions(found: Fetched | None) -> list[int]:
     assert found is not None
-    return [item.stored.position for item in found.items]
+    return [item.stored.position for item in found.span.items]
 
 
 async def test_what_is_there_is_joined_with_the_last_head() -> None:
@@ -108,8 +117,23 @@ async def test_what_is_not_urgent_waits_for_no_more_than_fits() -> None:
     ]
 
 
-def test_what_lies_after_the_end_is_left_out() -> None:
-    items = fetched(1, 3, 3).items
-    assert up_to(2, items) == items[:2]
-    assert up_to(3, items) == items
-    assert up_to(3, []) == []
+def test_a_span_is_split_at_a_position_whether_or_not_anything_there_matters() -> None:
+    stored, items = fetched(1, 4, 4).span
+    span = Span(stored, [items[0], items[3]])
+    assert span.split(2) == (Span(stored[:2], items[:1]), Span(stored[2:], items[3:]))
+    assert span.split(0) == (Span([], []), span)
+    assert span.split(4) == (span, Span([], []))
+
+
+def test_parts_are_cut_by_events_and_each_operation_is_its_own() -> None:
+    stored, items = fetched(1, 8, 8).span
+    asked = items[3]._replace(operation=PAUSED)
+    found = list(parts(Span(stored, [items[0], asked, items[7]]), 2))
+    assert [[each.position for each in part.stored] for part in found] == [
+        [1, 2],
+        [3],
+        [4],
+        [5, 6],
+        [7, 8],
+    ]
+    assert [list(part.items) for part in found] == [[items[0]], [], [asked], [], [items[7]]]

@@ -125,14 +125,12 @@ def digest(event: Stored) -> str:
     return hashlib.sha256(event.body).hexdigest()
 
 
-def first_hole(
-    after: int, positions: Sequence[int], accepted: AbstractSet[Hole]
-) -> tuple[int, Hole | None]:
-    """Return how many of `positions` follow on from `after` without a hole, and that hole."""
-    if positions and positions[-1] == after + len(positions):
-        return len(positions), None  # they ascend, so there is one for each
-    for count, position in enumerate(positions):
+def first_hole(after: int, stored: Sequence[Stored], accepted: AbstractSet[Hole]) -> Hole | None:
+    """Return the first hole that nobody has accepted, from position `after` on."""
+    if stored and stored[-1].position == after + len(stored):
+        return None  # positions ascend, so there is an event for each
+    for position in (each.position for each in stored):
         if position != after + 1 and not any(hole.covers(after, position) for hole in accepted):
-            return count, Hole(after, position)
+            return Hole(after, position)
         after = position
-    return len(positions), None
+    return None

@@ -56,6 +56,12 @@ class Batch:
     """By position, what somebody who shares the batch has decoded of it."""
     created_at: datetime | None = field(default=None, compare=False)
     """When the Chronicle was created that this was read from, where that is known."""
+    categories: frozenset[str] = field(init=False, repr=False, compare=False)
+    """Of the events: most readers want few, and needn't look at a batch without any."""
+
+    def __post_init__(self) -> None:
+        categories = frozenset(event.subject.split(".", 2)[1] for event in self.events)
+        object.__setattr__(self, "categories", categories)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,18 +2,38 @@
 
 import asyncio
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple, Self
 
+from moot.runtime.chronicle import Stored
 from moot.runtime.set_aside import Item
+
+
+class Span(NamedTuple):
+    """Everything `stored` from one position to another, and the `items` among it that matter.
+
+    Most events are none of a projection's business: they cost it no more than their place here.
+    """
+
+    stored: Sequence[Stored]
+    items: Sequence[Item]
+
+    def split(self, position: int) -> tuple[Self, Self]:
+        """Return what is up to `position`, and what is after it."""
+        events = bisect_right(self.stored, position, key=_position_of)
+        items = bisect_right(self.items, position, key=_position_of_item)
+        before = type(self)(self.stored[:events], self.items[:items])
+        return before, type(self)(self.stored[events:], self.items[items:])
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
     """`created_at`: of the Chronicle that it was read from."""
 
-    items: list[Item]
+    span: Span
     head: int
     created_at: datetime | None
 
@@ -29,14 +49,16 @@ async def together(
     last = await _next(fetched, until)
     if last is None:
         return None
-    items, head, created_at = list(last.items), last.head, last.created_at
-    while not fetched.empty() or _is_far_behind(items, most, head):
+    stored, items = list(last.span.stored), list(last.span.items)
+    head, created_at = last.head, last.created_at
+    while not fetched.empty() or _is_far_behind(stored, most, head):
         last = await _next(fetched, until)
         if last is None:
             break
-        items += last.items
+        stored += last.span.stored
+        items += last.span.items
         head, created_at = last.head, last.created_at
-    return Fetched(items, head, created_at)
+    return Fetched(Span(stored, items), head, created_at)
 
 
 async def gathered(
@@ -48,16 +70,25 @@ async def gathered(
 ) -> Fetched | None:
     """As `together`; while nothing is urgent wait for more until `at_leisure`, a monotonic time."""
     found = last = await together(fetched, most, seconds)
-    while found and last and 0 < len(found.items) < most and not any(map(is_urgent, last.items)):
+    while (
+        found
+        and last
+        and 0 < len(found.span.stored) < most
+        and not any(map(is_urgent, last.span.items))
+    ):
         left = at_leisure - time.monotonic()
-        last = await together(fetched, most - len(found.items), left) if left > 0 else None
+        room = most - len(found.span.stored)
+        last = await together(fetched, room, left) if left > 0 else None
         if last is not None:
-            found = Fetched([*found.items, *last.items], last.head, last.created_at)
+            joined = Span(
+                [*found.span.stored, *last.span.stored], [*found.span.items, *last.span.items]
+            )
+            found = Fetched(joined, last.head, last.created_at)
     return found
 
 
-def _is_far_behind(items: Sequence[Item], most: int, head: int) -> bool:
-    return 0 < len(items) < most < head - items[-1].stored.position
+def _is_far_behind(stored: Sequence[Stored], most: int, head: int) -> bool:
+    return 0 < len(stored) < most < head - stored[-1].position
 
 
 async def _next(fetched: asyncio.Queue[Fetched | Exception], until: float) -> Fetched | None:
@@ -71,22 +102,29 @@ async def _next(fetched: asyncio.Queue[Fetched | Exception], until: float) -> Fe
     return found
 
 
-def up_to(position: int, items: list[Item]) -> list[Item]:
-    if not items or items[-1].stored.position <= position:
-        return items
-    return [item for item in items if item.stored.position <= position]
-
-
-def parts(items: Sequence[Item], most: int) -> Iterator[Sequence[Item]]:
-    """Cut into parts of at most `most`, each operation a part of its own."""
-    start = 0
-    for end, item in enumerate(items):
+def parts(span: Span, most: int) -> Iterator[Span]:
+    """Cut into parts of at most `most` events, each operation a part of its own."""
+    for item in span.items:
         if item.operation is not None:
-            yield from _parts_without(items[start:end], most)
-            yield [item]
-            start = end + 1
-    yield from _parts_without(items[start:], most)
+            position = item.stored.position
+            before, _ = span.split(position - 1)
+            yield from _parts_without(before, most)
+            until, span = span.split(position)
+            yield until.split(position - 1)[1]
+    yield from _parts_without(span, most)
 
 
-def _parts_without(items: Sequence[Item], most: int) -> Iterator[Sequence[Item]]:
-    return (items[start : start + most] for start in range(0, len(items), most))
+def _parts_without(span: Span, most: int) -> Iterator[Span]:
+    while len(span.stored) > most:
+        part, span = span.split(span.stored[most - 1].position)
+        yield part
+    if span.stored:
+        yield span
+
+
+def _position_of(stored: Stored) -> int:
+    return stored.position
+
+
+def _position_of_item(item: Item) -> int:
+    return item.stored.position

@@ -24,7 +24,7 @@ from moot.runtime.checkpoint import FAST, Checkpoint, OwnershipLostError, Step
 from moot.runtime.chronicle import Batch, Chronicle, Hole, Stored
 from moot.runtime.database import Connection, is_outage
 from moot.runtime.decoding import UndecodableEventError, decoded
-from moot.runtime.fetched import Fetched, gathered, parts, up_to
+from moot.runtime.fetched import Fetched, Span, gathered, parts
 from moot.runtime.key_rebuild import lived, made_anew
 from moot.runtime.projection import Projection
 from moot.runtime.projection_operations import (
@@ -159,20 +159,29 @@ class Turn:
         try:
             async with aclosing(self._chronicle.follow(after, batch=FETCH)) as batches:
                 async for batch in batches:
-                    fetched = Fetched(self._items(batch), batch.head, batch.created_at)
-                    await into.put(fetched)
+                    span = Span(batch.events, self._items(batch))
+                    await into.put(Fetched(span, batch.head, batch.created_at))
         except Exception as error:  # noqa: BLE001 raised where it is waited for
             await into.put(error)
 
     def _items(self, batch: Batch) -> list[Item]:
+        """Return what the projection wants of a batch, and what operators did to it."""
+        asked = "operation" in batch.categories
+        if not asked and batch.categories.isdisjoint(self._projection.categories):
+            return []
         subjects, known = self._projection.subjects, batch.decoded
+        if not asked:
+            return [
+                self._item(stored, known)
+                for stored in batch.events
+                if stored.subject.startswith(subjects)
+            ]
         return [
-            self._item(stored, known)
-            if stored.subject.startswith(subjects)
-            else Item(stored, None)
-            if stored.subject != self._operations
-            else self._operation(stored)
+            self._operation(stored)
+            if stored.subject == self._operations
+            else self._item(stored, known)
             for stored in batch.events
+            if stored.subject == self._operations or stored.subject.startswith(subjects)
         ]
 
     def _item(self, stored: Stored, known: dict[int, Recorded]) -> Item:
@@ -198,18 +207,20 @@ class Turn:
             return
         if self._is_to_verify(found):
             await self._verify()
-        items, head = found.items, found.head
+        span, head = found.span, found.head
         if self._scope.until is not None:
-            items = up_to(self._scope.until, items)
-        if not items:
+            span, _ = span.split(self._scope.until)
+        if not span.stored:
             await self._renew(head)
-        positions = [item.stored.position for item in items]
-        whole, hole = first_hole(self.checkpoint.position, positions, self._accepted)
-        for part in parts(items[:whole], most):
-            if part[0].operation is None:
+        hole = first_hole(self.checkpoint.position, span.stored, self._accepted)
+        if hole is not None:
+            span, _ = span.split(hole.after)
+        for part in parts(span, most):
+            operation = part.items[0].operation if part.items else None
+            if operation is None:
                 await self._apply(part, head)
             else:
-                await self._carry_out(part[0].stored, part[0].operation, head)
+                await self._carry_out(part.stored[0], operation, head)
             if self.checkpoint.paused:
                 return
         if hole is not None:
@@ -227,42 +238,45 @@ class Turn:
             self.checkpoint = await self.checkpoint.renew(self._connection, head, created_at)
         self._progress.at(self.checkpoint.position, head)
 
-    async def _apply(self, items: Sequence[Item], head: int) -> None:
-        """Apply `items`; where the data of one are bad, find it by halves and set it aside."""
+    async def _apply(self, span: Span, head: int) -> None:
+        """Apply a span; where the data of one event are bad, find it by halves, set it aside."""
         try:
-            await self._commit(items, head)
+            await self._commit(span, head)
         except Exception as error:
             if is_outage(error) or isinstance(error, OwnershipLostError):
                 raise
-            if len(items) > 1:
-                half = len(items) // 2
-                await self._apply(items[:half], head)
-                await self._apply(items[half:], head)
+            if len(span.stored) > 1:
+                for half in span.split(span.stored[len(span.stored) // 2 - 1].position):
+                    await self._apply(half, head)
                 return
-            await self._commit([Item(items[0].stored, error)], head)
+            await self._commit(Span(span.stored, [Item(span.stored[0], error)]), head)
 
-    async def _commit(self, items: Sequence[Item], head: int, *, pauses: bool = False) -> None:
+    async def _pass(self, stored: Stored, head: int, *, pauses: bool = False) -> None:
+        """Move the checkpoint to an event that changes no row."""
+        await self._commit(Span((stored,), ()), head, pauses=pauses)
+
+    async def _commit(self, span: Span, head: int, *, pauses: bool = False) -> None:
         """Move the checkpoint and write the rows, or neither."""
         began_ns = time.time_ns()
-        good, letters = self._aside.sorted_out(items)
+        good, letters = self._aside.sorted_out(span.items)
         async with self._scope.transaction(self._connection):
             if not letters and not any(map(self._projection.is_moved_by, good)):
                 await self._connection.execute(FAST)
-            moved = await self._advance(items, head, pauses=pauses)
+            moved = await self._advance(span.stored, head, pauses=pauses)
             parked = await self._aside.park(self._connection, letters) if letters else None
             if good:
                 await self._projection.apply(self._connection, good)
         self._moved(moved, head)
-        self._progress.committed(len(items), good, began_ns)
+        self._progress.committed(len(span.stored), good, began_ns)
         if parked is not None:
             self._aside.know(parked)
             self._aside.tell(letters)
 
     async def _advance(
-        self, items: Sequence[Item], head: int, *, pauses: bool = False
+        self, stored: Sequence[Stored], head: int, *, pauses: bool = False
     ) -> Checkpoint:
-        last = items[-1].stored
-        step = Step(last.position, len(items), last.stored_at, digest(last), head, pauses)
+        last = stored[-1]
+        step = Step(last.position, len(stored), last.stored_at, digest(last), head, pauses)
         return await self.checkpoint.advance(self._connection, step, self._scope.channel)
 
     def _moved(self, checkpoint: Checkpoint, head: int) -> None:
@@ -280,14 +294,14 @@ class Turn:
                 await self._release(stored, (event.key, event.position), head)
             case ProjectionPaused():
                 pauses = not self._scope.builds and not await self._is_resumed(done.position)
-                await self._commit([Item(stored, None)], head, pauses=pauses)
+                await self._pass(stored, head, pauses=pauses)
             case KeyRebuilt() as event:
                 await self._rebuild(stored, event.key, head)
             case HoleAccepted() as event:
                 self._accepted.add(Hole(event.after, event.before))
-                await self._commit([Item(stored, None)], head)
+                await self._pass(stored, head)
             case ProjectionResumed() | GenerationPromoted():
-                await self._commit([Item(stored, None)], head)
+                await self._pass(stored, head)
         log.warning(
             "operation_carried_out",
             projection=self._projection.name,
@@ -301,7 +315,6 @@ class Turn:
         The last of them in the transaction that moves the checkpoint past who asked for it. Each
         transaction is fenced, so who takes over goes on where this owner was.
         """
-        items = [Item(asked_by, None)]
         while True:
             found = await self._waiting(letter)
             async with self._scope.transaction(self._connection):
@@ -309,7 +322,7 @@ class Turn:
                     created_at = self.checkpoint.stream_created_at
                     fenced = await self.checkpoint.renew(self._connection, head, created_at)
                 else:
-                    fenced = await self._advance(items, head)
+                    fenced = await self._advance((asked_by,), head)
                 failed = await release(self._projection, self._connection, found)
                 parked = await self._aside.read(self._connection)
             self._aside.know(parked)
@@ -317,7 +330,7 @@ class Turn:
             if not found.rest:
                 return
             if failed:
-                await self._commit(items, head)
+                await self._pass(asked_by, head)
                 return
 
     async def _rebuild(self, asked_by: Stored, key: str, head: int) -> None:
@@ -325,17 +338,17 @@ class Turn:
         before, skipped = asked_by.position, self._aside.skipped
         found = await lived(self._projection, self._chronicle, key, before, skipped)
         if found is None or self._scope.builds:
-            await self._commit([Item(asked_by, None)], head)
+            await self._pass(asked_by, head)
             return
         try:
             scope = replace(self._scope, transaction_timeout=KEY_TIMEOUT)
             async with scope.transaction(self._connection):
-                moved = await self._advance([Item(asked_by, None)], head)
+                moved = await self._advance((asked_by,), head)
                 await made_anew(self._projection, self._connection, found)
         except Exception as error:
             if is_outage(error) or isinstance(error, OwnershipLostError):
                 raise
-            await self._commit([Item(asked_by, error)], head)
+            await self._commit(Span((asked_by,), [Item(asked_by, error)]), head)
         else:
             self._moved(moved, head)
 
@@ -364,7 +377,7 @@ class Turn:
         """Whether what was read, or the time, asks for a look at the Chronicle itself."""
         position, created_at = self.checkpoint.position, self.checkpoint.stream_created_at
         ends_before = fetched.head < position
-        nothing_though_there_is_more = not fetched.items and fetched.head > position
+        nothing_though_there_is_more = not fetched.span.stored and fetched.head > position
         return (
             self._sessions != self._chronicle.sessions
             or ends_before

@@ -36,12 +36,12 @@ log = structlog.stdlib.get_logger()
 
 
 class Item(NamedTuple):
-    """A stored event: decoded, or why that failed; None where the projection doesn't want it."""
+    """A stored event that a projection wants: decoded, or why that failed."""
 
     stored: Stored
     event: Recorded | Exception | None
     operation: Operation | None = None
-    """What an operator did to this very projection."""
+    """What an operator did to this very projection; there is no event then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class SetAside:
         """Return what can be applied, and what is bad or has to wait behind something bad."""
         wanted = [item.event for item in items if item.event is not None]
         recorded = [event for event in wanted if isinstance(event, Recorded)]
-        is_past_skips = max(self.skipped, default=0) < items[0].stored.position
+        is_past_skips = not items or max(self.skipped, default=0) < items[0].stored.position
         if not self._keys and is_past_skips and len(recorded) == len(wanted):
             return recorded, []
         parked = dict(self._keys)
