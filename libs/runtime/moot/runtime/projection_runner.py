@@ -18,7 +18,7 @@ from moot.runtime.projection_turn import MOST_EVENTS, StoppedError, Turn
 STOPPED_SECONDS = 2.0
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 2.0
-HESITATION_SECONDS = 0.05
+HESITATION_SECONDS = 0.02
 """How long a replica waits, for each projection that it owns, before it takes another."""
 
 RELEASE_SECONDS = 0.5
