@@ -17,6 +17,7 @@ from bench import (
     failover,
     freshness,
     memory,
+    reads,
     rebuild,
     report,
     start,
@@ -39,6 +40,7 @@ ON_SERVERS: dict[str, Callable[[Servers], Awaitable[Result]]] = {
 IN_FOLDER: dict[str, Callable[[Path], Awaitable[Result]]] = {
     "commands": commands.run,
     "memory": memory.run,
+    "reads": reads.run,
     "start": start.run,
     "streams": streams.run,
 }
