@@ -9,6 +9,7 @@ import typer
 from moot.cli import (
     agents,
     allocation,
+    backup,
     config,
     credentials,
     dead_letters,
@@ -35,6 +36,8 @@ app.command("migrate")(migrate.migrate)
 app.command("provision")(provision.provision)
 app.command("credentials")(credentials.credentials)
 app.command("seed")(seed.seed)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
 app.command("status")(status.status)
 app.add_typer(config.app, name="config")
 app.add_typer(agents.app, name="agents")

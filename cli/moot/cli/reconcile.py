@@ -41,7 +41,7 @@ Reason = Annotated[str, typer.Option(help="Why; it is recorded.")]
 _HOLE = re.compile(r"([0-9]{1,18})-([0-9]{1,18})")
 
 RESTORE = (
-    "Put the right stream CHRONICLE back (`nats stream restore`, or the server's store from before"
+    "Put the right stream CHRONICLE back (`moot restore`, or the server's store from before"
     " it was lost). What this one has taken meanwhile is gone then. Nothing else is to do: what"
     " stopped looks again every 2 s, and goes on."
 )

@@ -16,6 +16,11 @@ from moot.cli.local.probe import http_get
 from moot.cli.local.process import Process, Sink, discard, dying_with_parent, end_orphan
 from moot.runtime.provision import OLDEST_SERVER
 
+ALWAYS = "always"
+"""An answer means that it is on disk."""
+RARELY = "10m"
+"""What was stored is on disk when the server has stopped, which is soon enough for a restore."""
+
 START_SECONDS = 20.0
 STOP_SECONDS = 5.0
 LOOK_SECONDS = 0.005
@@ -49,6 +54,7 @@ class NatsServer:
         monitor_port: int | None = None,
         sink: Sink = discard,
         binary: Path | None = None,
+        sync_interval: str = ALWAYS,
     ) -> None:
         """Take free ports for those not given."""
         self.folder = folder.resolve()
@@ -56,6 +62,7 @@ class NatsServer:
         self.monitor_port = monitor_port or free_port(taken=frozenset({self.port}))
         self._sink = sink
         self._binary = binary
+        self._sync_interval = sync_interval
         self._process: Process | None = None
 
     @property
@@ -125,7 +132,7 @@ class NatsServer:
             "listen": f"{LOOPBACK}:{self.port}",
             "http": f"{LOOPBACK}:{self.monitor_port}",
             "pid_file": str(self._pid_file),
-            "jetstream": {"store_dir": str(self.folder), "sync_interval": "always"},
+            "jetstream": {"store_dir": str(self.folder), "sync_interval": self._sync_interval},
         }
         return json.dumps(settings, indent=2)
 

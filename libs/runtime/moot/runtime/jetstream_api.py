@@ -10,7 +10,7 @@ from nats.aio.msg import Msg
 
 from moot.contracts.subjects import CHRONICLE
 from moot.runtime.chronicle import Hole, Stored
-from moot.runtime.nats_connection import LostAnswerError, NatsConnection
+from moot.runtime.nats_connection import REQUEST_SECONDS, LostAnswerError, NatsConnection
 from moot.runtime.nats_frames import Frame
 
 MESSAGE_ID = "Nats-Msg-Id"
@@ -19,6 +19,8 @@ BUSY = {429, 503}
 """Codes that pass: too many batches at once, no leader just now."""
 NOT_FOUND = 404
 STREAM_NOT_FOUND = 10059
+CREATED = "moot.created"
+"""Metadata of a stream: when the first of its copies was made, in RFC 3339."""
 
 _ACK_TOKENS = 9
 _ACK_TOKENS_WITH_DOMAIN = 11
@@ -35,12 +37,16 @@ class JetStreamError(Exception):
 
 
 async def ask(
-    connection: NatsConnection, request: str, body: Mapping[str, Any] | None = None
+    connection: NatsConnection,
+    request: str,
+    body: Mapping[str, Any] | None = None,
+    *,
+    timeout: float = REQUEST_SECONDS,
 ) -> dict[str, Any]:
     """Ask `$JS.API.<request>`. Raises JetStreamError, LostAnswerError."""
     subject = f"$JS.API.{request}"
     payload = b"" if body is None else json.dumps(body).encode()
-    answer = parse(await connection.request(subject, payload))
+    answer = parse(await connection.request(subject, payload, timeout=timeout))
     if "error" in answer:
         raise JetStreamError(subject, answer["error"])
     return answer
@@ -55,7 +61,10 @@ async def stream_info(
 
 
 def created_at(info: Mapping[str, Any]) -> datetime:
-    return datetime.fromisoformat(info["created"]).astimezone(UTC)
+    """Return when the stream was made first, also of one that was restored from a backup."""
+    metadata: Mapping[str, str] = info["config"].get("metadata") or {}
+    created: str = metadata.get(CREATED) or info["created"]
+    return datetime.fromisoformat(created).astimezone(UTC)
 
 
 async def holes(connection: NatsConnection) -> tuple[Hole, ...]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from moot.contracts.envelope import MAX_MESSAGE_BYTES
 from moot.contracts.subjects import CHRONICLE, DEAD, Category, category_filter
-from moot.runtime.jetstream_api import NOT_FOUND, JetStreamError, ask
+from moot.runtime.jetstream_api import CREATED, NOT_FOUND, JetStreamError, ask
 from moot.runtime.nats_connection import LostAnswerError, NatsConnection
 from moot.runtime.nats_monitor import SyncPolicy, sync_policy, write_problem
 
@@ -201,12 +201,12 @@ class _Work:
     async def stream(
         self, name: str, wanted: Mapping[str, Any], *, guaranteed: Mapping[str, Any]
     ) -> None:
-        existing = await self._existing(f"STREAM.INFO.{name}")
-        if existing is None:
+        found = await self._found(f"STREAM.INFO.{name}")
+        if found is None:
             config = {"name": name, "metadata": _METADATA, **wanted}
-            await ask(self._connection, f"STREAM.CREATE.{name}", config)
+            found = await ask(self._connection, f"STREAM.CREATE.{name}", config)
             self.created.append(name)
-            return
+        existing = found["config"]
         weaker = _differences(existing, guaranteed)
         if weaker:
             raise ProvisionError(
@@ -214,14 +214,18 @@ class _Work:
                 + "; ".join(weaker)
                 + ". Change them by hand, or give Moot a NATS of its own."
             )
-        if _differences(existing, wanted) or _metadata_differs(existing):
-            config = existing | dict(wanted)
-            config["metadata"] = existing.get("metadata", {}) | _METADATA
+        metadata: Mapping[str, str] = existing.get("metadata") or {}
+        # JetStream's own restore makes a stream anew: whose copy it is has to be said in it.
+        needed = {**metadata, **_METADATA, CREATED: metadata.get(CREATED, found["created"])}
+        if _differences(existing, wanted) or metadata != needed:
+            config = existing | dict(wanted) | {"metadata": needed}
             await ask(self._connection, f"STREAM.UPDATE.{name}", config)
-            self.updated.append(name)
+            if name not in self.created:
+                self.updated.append(name)
 
     async def durable(self, durable: Durable) -> None:
-        existing = await self._existing(f"CONSUMER.INFO.{CHRONICLE}.{durable.name}")
+        found = await self._found(f"CONSUMER.INFO.{CHRONICLE}.{durable.name}")
+        existing: dict[str, Any] | None = None if found is None else found["config"]
         if existing is not None and not _differences(existing, durable.config):
             return
         config = (existing or {}) | durable.config
@@ -232,9 +236,9 @@ class _Work:
         )
         (self.created if existing is None else self.updated).append(durable.name)
 
-    async def _existing(self, request: str) -> dict[str, Any] | None:
+    async def _found(self, request: str) -> dict[str, Any] | None:
         try:
-            return (await ask(self._connection, request))["config"]
+            return await ask(self._connection, request)
         except JetStreamError as error:
             if error.code == NOT_FOUND:
                 return None
@@ -255,11 +259,6 @@ def _shown(value: object) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     return "none" if value is None else str(value)
-
-
-def _metadata_differs(config: Mapping[str, Any]) -> bool:
-    metadata: Mapping[str, str] = config.get("metadata") or {}
-    return any(metadata.get(name) != value for name, value in _METADATA.items())
 
 
 def _checked_version(connection: NatsConnection) -> str:
