@@ -6,6 +6,8 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from moot.cli.backup_folder import CONTENT, MANIFEST
 from moot.cli.local.nats_server import NatsServer
 from moot.contracts.subjects import CHRONICLE
@@ -151,6 +153,7 @@ async def equals_after_projecting(operated: Operated, head: int) -> None:
         assert await operated.equals_the_chronicle(head)
 
 
+@pytest.mark.timeout(180)
 async def test_a_full_backup_is_gone_on_with_and_an_older_one_is_noticed_and_explained(
     nats_server: NatsServer,
     nats_url: str,
