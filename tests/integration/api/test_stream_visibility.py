@@ -1,21 +1,28 @@
 """Who hears and lists what: everybody × route × stage × visibility, and what ends a stream."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from moot.api.event_stream import EventStream
 from moot.api.exchange import Api
+from moot.contracts.access import RevokeAgentKey
+from moot.contracts.debates import ADMIN as ADMIN_CALLER
 from moot.contracts.debates import Stage
 from moot.contracts.envelope import Cause, Envelope
 from moot.contracts.ids import CommandId, EventId
 from moot.contracts.subjects import StreamName
 from moot.contracts.topic_commands import OpenSignup
 from moot.contracts.topic_events import TopicAmended
-from moot.domain import topic
+from moot.domain import agent_keys, topic
 from moot.domain.topic_stages import Unborn
 from moot.runtime.chronicle import Message
+from moot.runtime.deciding import CommandContext, Outcome
 from moot.runtime.fan_out import Ending
+from moot.runtime.luck import new_id
 from tests.integration.api.serving import served
 from tests.integration.api.test_visibility import credentials
 from tests.integration.api.world import ADMIN, World
@@ -103,7 +110,12 @@ async def heard(
 
 
 async def is_live(api: Api) -> bool:
-    return any(True for _ in api.live.fan_out.subscriptions)
+    """Whether a stream has begun to hear what happens, and isn't only watching its key."""
+    return any(
+        isinstance(getattr(one.on_end, "__self__", None), EventStream)
+        and not (one.subject or "").startswith("chronicle.access.")
+        for one in api.live.fan_out.subscriptions
+    )
 
 
 def expected(stored: list[dict[str, Any]], who: str, visibility: str, route: str) -> list[int]:
@@ -215,6 +227,53 @@ async def test_a_topic_that_is_published_is_heard_by_all(world: World, port: int
         assert (await source.take(1))[0].name == "moot.topic.visibility_set.v1"
     async with listening(port, f"/api/topics/{topic_id}/stream?after=0") as source:
         assert len(await source.take(2)) == 2
+
+
+async def test_a_stream_ends_when_its_key_expires(world: World, port: int) -> None:
+    expires_at = (world.clock() + timedelta(seconds=1)).isoformat()
+    body = {"agent_id": "ann", "expires_at": expires_at}
+    issued = (await world.post("/api/admin/agent-keys", body, ADMIN)).json()
+    ann = {"Authorization": f"Bearer {issued['key']}"}
+    for path in (f"/api/topics/{await world.propose()}/stream", "/api/chronicle/stream"):
+        async with listening(port, path, ann) as source:
+            await source.begun()
+            async with asyncio.timeout(2):
+                assert [event.data for event in await source.to_the_end()] == [
+                    {"reason": "renewed"}
+                ]
+    world.clock.at += timedelta(seconds=1)
+    async with listening(port, "/api/chronicle/stream", ann) as again:
+        assert again.status == 401
+
+
+async def test_a_key_that_was_revoked_elsewhere_begins_no_stream_that_stays(
+    world: World, api: Api, port: int
+) -> None:
+    topic_id = await world.propose()
+    ann = await world.agent("ann")
+    await world.get("/api/me", ann)
+    revoke = RevokeAgentKey(by=ADMIN_CALLER, reason="lost")
+    command_id = CommandId(new_id())
+    # As another replica does it.
+    context = CommandContext(command_id, ADMIN_CALLER.auth_id, command_id)
+    revoked = await api.dispatcher.dispatch(agent_keys, "ann", revoke, context)
+    assert isinstance(revoked, Outcome)
+    assert await api.live.fan_out.reached(revoked.position, 10)
+    async with listening(port, f"/api/topics/{topic_id}/stream?after=0", ann) as source:
+        if source.status == 200:
+            assert [event.data for event in await source.to_the_end()] == [{"reason": "renewed"}]
+        else:
+            assert source.status == 401
+
+
+async def test_a_publishers_stream_ends_with_its_key(world: World, port: int) -> None:
+    body = {"publisher": "collector", "categories": ["posture"]}
+    issued = (await world.post("/api/admin/publishers", body, ADMIN)).json()
+    collector = {"Authorization": f"Bearer {issued['key']}"}
+    async with listening(port, "/api/chronicle/stream", collector) as source:
+        await source.begun()
+        await world.ask("DELETE", "/api/admin/publishers/collector", ADMIN)
+        assert [event.data for event in await source.to_the_end()] == [{"reason": "renewed"}]
 
 
 async def test_who_gets_another_key_has_to_come_back_with_it(world: World, port: int) -> None:

@@ -2,12 +2,8 @@
 
 from dataclasses import dataclass
 
-import pytest
-from starlette.requests import Request
-
 from moot.api.problems import Problem
-from moot.api.rate_limits import MOST_BUCKETS, RateLimits, address_of, bucket_of
-from moot.contracts.debates import ADMIN, ANONYMOUS
+from moot.api.rate_limits import MOST_BUCKETS, RateLimits
 
 
 @dataclass
@@ -65,18 +61,3 @@ def test_who_asked_longest_ago_is_forgotten() -> None:
         assert refused(limits, f"agent-{number}") is None
     assert refused(limits, f"agent-{MOST_BUCKETS}") is not None
     assert refused(limits, "agent-0") is None
-
-
-@pytest.mark.parametrize(
-    ("host", "address"),
-    [
-        ("192.0.2.7", "192.0.2.7"),
-        ("2001:db8:1:2:3::4", "2001:db8:1:2::/64"),
-        ("::ffff:192.0.2.7", "::ffff:192.0.2.7"),
-        ("fe80::1%eth0", "fe80::/64"),
-    ],
-)
-def test_who_has_no_credentials_is_an_address(host: str, address: str) -> None:
-    request = Request({"type": "http", "client": (host, 1), "headers": []})
-    assert address_of(request) == bucket_of(ANONYMOUS, request) == address
-    assert bucket_of(ADMIN, request) == ADMIN.auth_id

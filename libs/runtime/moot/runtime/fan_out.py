@@ -86,10 +86,9 @@ class Fold(Protocol):
 class Subscription:
     """What happens after `position`, for one subscriber: a bounded queue."""
 
-    def __init__(self, subject: str | None, position: int, judge: Judge, who: str) -> None:
+    def __init__(self, subject: str | None, position: int, judge: Judge) -> None:
         self.subject = subject
         self.position = position
-        self.who = who
         self.ending: Ending | None = None
         self.on_end: Callable[[], None] = _nothing
         """Called when it ends, whatever the subscriber is doing just then."""
@@ -163,9 +162,9 @@ class FanOut:
     def subscriptions(self) -> Iterator[Subscription]:
         return (one for channel in list(self._channels.values()) for one in list(channel.members))
 
-    def subscribe(self, subject: str | None, judge: Judge, who: str = "") -> Subscription:
+    def subscribe(self, subject: str | None, judge: Judge) -> Subscription:
         """Hand out what happens from now on on one subject, or, None, on all of them."""
-        subscription = Subscription(subject, self.position, judge, who)
+        subscription = Subscription(subject, self.position, judge)
         self._channels.setdefault(subject, _Channel()).members[subscription] = None
         if self._stopping:
             subscription.end(Ending.STOPPING)
@@ -177,11 +176,10 @@ class FanOut:
         if not channel.members:
             del self._channels[subscription.subject]
 
-    def end(self, ending: Ending, who: str | None = None) -> None:
-        """End everyone's subscriptions, or those of one."""
+    def end(self, ending: Ending) -> None:
+        """End every subscription that there is."""
         for subscription in self.subscriptions:
-            if who is None or subscription.who == who:
-                subscription.end(ending)
+            subscription.end(ending)
 
     async def stop(self) -> None:
         """End every subscription there is, and every later one at once."""

@@ -37,6 +37,7 @@ MOOT_NAMES = frozenset(
         "MOOT_RATE_LIMIT",
         "MOOT_REPLICA",
         "MOOT_SECRET_KEY",
+        "MOOT_TRUSTED_PROXIES",
         "MOOT_WEBHOOK_ALLOWED_HOSTS",
     }
 )

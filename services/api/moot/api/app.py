@@ -3,6 +3,7 @@
 from fastapi import FastAPI
 
 from moot.api.callers import Callers
+from moot.api.client_addresses import ClientAddresses
 from moot.api.cursors import Cursors
 from moot.api.exchange import Api
 from moot.api.health_pages import HEALTH_PATHS, health_page
@@ -125,6 +126,7 @@ def _api(settings: ApiSettings, connection: NatsConnection, pool: Pool) -> Api:
         limits=RateLimits(settings.rate_limit),
         pepper=settings.agent_key_pepper,
         secret_key=settings.secret_key,
+        addresses=ClientAddresses(settings.trusted_proxies),
         public_url=settings.public_url,
     )
 

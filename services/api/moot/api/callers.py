@@ -39,7 +39,7 @@ class Callers:
         self._pool = pool
         self._admin_key = None if admin_key is None else _digest(admin_key)
         self._pepper = pepper
-        self._now = now
+        self.now = now
         self._known: OrderedDict[KeyId, tuple[float, StoredKey]] = OrderedDict()
         self._used: dict[KeyId, datetime] = {}
 
@@ -57,14 +57,14 @@ class Callers:
         return admin or caller
 
     async def _by_token(self, headers: Headers) -> Caller:
-        key = AgentKey.parse(_bearer(headers.get("authorization", "")))
+        key = AgentKey.parse(bearer(headers.get("authorization", "")))
         if key is None:
             return publisher_of(await self.publisher(headers))
         return await self._agent(key)
 
     async def publisher(self, headers: Headers) -> StoredPublisher:
         """Return which publisher calls, with its grant. Raises Problem `bad-credentials`."""
-        key = PublisherKey.parse(_bearer(headers.get("authorization", "")))
+        key = PublisherKey.parse(bearer(headers.get("authorization", "")))
         publisher = None if key is None else await self.publishers.identify(key)
         if publisher is None:
             raise bad_credentials()
@@ -105,7 +105,7 @@ class Callers:
 
     async def _agent(self, key: AgentKey) -> Caller:
         stored = await self._stored(key.key_id)
-        now = self._now()
+        now = self.now()
         # One answer for every reason: whoever guesses learns nothing.
         if stored is None or not key.matches(stored.key_hash, self._pepper):
             raise bad_credentials()
@@ -126,7 +126,7 @@ class Callers:
         return stored
 
 
-def _bearer(authorization: str) -> str:
+def bearer(authorization: str) -> str:
     scheme, _, token = authorization.partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
 

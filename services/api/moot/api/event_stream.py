@@ -5,7 +5,7 @@ import json
 import random
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 from starlette.responses import Response
@@ -45,17 +45,34 @@ class Pace:
     grace_seconds: float = GRACE_SECONDS
 
 
+class HeldKey(Protocol):
+    """A key that held when it was shown."""
+
+    @property
+    def subject(self) -> str:
+        """Where its end would be recorded."""
+        ...
+
+    async def lasts(self) -> float | None:
+        """Return for how many seconds it will hold yet, by what the Chronicle says now.
+
+        None: until it is revoked. 0: it was revoked or replaced, or has expired.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Wish:
     """Whose stream it is, and of what: of one stream of events, or, None, of all that they may see.
 
-    `after`: the position to go on from; None is now.
+    `after`: the position to go on from; None is now. `key` is what the caller is known by.
     """
 
     caller: Caller
     judge: Judge
     of: StreamName | None
     after: int | None
+    key: HeldKey | None
 
 
 class EventStream(Response):
@@ -73,6 +90,10 @@ class EventStream(Response):
         self._position = fan_out.position if wish.after is None else wish.after
         self._pace = pace
         self._frame = "unknown" if wish.caller.kind == "anonymous" else "known"
+        self._key = wish.key
+        self._watching_key: Subscription | None = None
+        self._expiry: asyncio.TimerHandle | None = None
+        self._renewed = False
         self._subscription: Subscription | None = None
         self._left = False
         self._hang_up: Callable[[], None] = _nothing
@@ -95,9 +116,12 @@ class EventStream(Response):
         finally:
             last.cancel()
             leaving.cancel()
-            if self._subscription is not None:
-                self._subscription.on_end = _nothing
-                self._fan_out.unsubscribe(self._subscription)
+            if self._expiry is not None:
+                self._expiry.cancel()
+            for one in (self._subscription, self._watching_key):
+                if one is not None:
+                    one.on_end = _nothing
+                    self._fan_out.unsubscribe(one)
 
     async def _watch(self, receive: Receive) -> None:
         """Notice when the client is gone."""
@@ -112,6 +136,7 @@ class EventStream(Response):
         retry = random.randint(*RETRY_MS)  # noqa: S311 spreads, protects nothing
         yield f"retry: {retry}\nid: {self._position}\n\n".encode()
         try:
+            await self._watch_key()
             async for chunk in self._replayed():
                 yield chunk
             if self._subscription is not None:
@@ -121,9 +146,31 @@ class EventStream(Response):
             log.warning("stream_reset", reason=str(error))
             yield _last_word("reset", "chronicle-unavailable")
 
+    async def _watch_key(self) -> None:
+        """From here on, whatever ends the key ends the stream."""
+        if self._key is None:
+            return
+        self._watching_key = self._fan_out.subscribe(self._key.subject, _end)
+        self._watching_key.on_end = self._key_changed
+        lasts = await self._key.lasts()
+        if lasts == 0:
+            self._renew()
+        elif lasts is not None:
+            self._expiry = asyncio.get_running_loop().call_later(lasts, self._renew)
+
+    def _key_changed(self) -> None:
+        if self._watching_key is not None and self._watching_key.ending is Ending.FORBIDDEN:
+            self._renew()
+
+    def _renew(self) -> None:
+        """Whoever it is has to come again and say who they are."""
+        self._renewed = True
+        if self._subscription is not None:
+            self._subscription.end(Ending.RENEWED)
+
     async def _replayed(self) -> AsyncGenerator[bytes]:
         """Yield what there is, until this stream is subscribed to what comes then."""
-        while self._position < self._fan_out.position:
+        while self._position < self._fan_out.position and not self._renewed:
             page = await self._page()
             known = [event for event in page if event.position <= self._fan_out.position]
             chunk, forbidden = self._judged(known)
@@ -140,9 +187,11 @@ class EventStream(Response):
 
     def _subscribe(self) -> Subscription:
         subject = None if self._of is None else self._of.subject
-        subscription = self._fan_out.subscribe(subject, self._judge, self._caller.auth_id)
+        subscription = self._fan_out.subscribe(subject, self._judge)
         subscription.on_end = self._over
         self._subscription = subscription
+        if self._renewed:
+            subscription.end(Ending.RENEWED)
         return subscription
 
     def _over(self) -> None:
@@ -249,6 +298,10 @@ def _farewell(ending: Ending | None) -> bytes:
 
 def _last_word(event: str, reason: str) -> bytes:
     return f"event: {event}\ndata: {json.dumps({'reason': reason})}\n\n".encode()
+
+
+def _end(_: Heard) -> Verdict:
+    return Verdict.END
 
 
 def _nothing() -> None:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, NewType, TypeVar
 
@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from moot.api.bodies import field_problems, read_body
 from moot.api.callers import Callers
+from moot.api.client_addresses import ClientAddresses
 from moot.api.cursors import Cursors
 from moot.api.idempotency import REPLAYED, IdempotencyKeys
 from moot.api.inbox_news import InboxNews
@@ -76,6 +77,7 @@ class Api:
     limits: RateLimits
     pepper: str
     secret_key: str
+    addresses: ClientAddresses = field(default_factory=ClientAddresses)
     public_url: str | None = None
 
 

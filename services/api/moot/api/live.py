@@ -9,7 +9,7 @@ from moot.api.shown_events import is_shown
 from moot.contracts.debates import Caller
 from moot.runtime.chronicle import Chronicle, Stored
 from moot.runtime.database import Pool
-from moot.runtime.fan_out import MOST_WAITING, Ending, FanOut, Heard, Judge, Verdict
+from moot.runtime.fan_out import MOST_WAITING, FanOut, Heard, Judge, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +24,7 @@ class Live:
     def on(
         cls, chronicle: Chronicle, pool: Pool, *, pace: Pace | None = None, most: int = MOST_WAITING
     ) -> Self:
-        def forget(agent_id: str) -> None:
-            fan_out.end(Ending.RENEWED, Caller.agent(agent_id).auth_id)
-
-        readership = Readership(chronicle, pool, forget)
+        readership = Readership(chronicle, pool)
         fan_out = FanOut(chronicle, readership, most=most)
         return cls(fan_out, readership, pace or Pace())
 

@@ -21,7 +21,7 @@ from moot.api.callers import credentials_required
 from moot.api.exchange import Answer, Api, Asked
 from moot.api.problems import SOON, Problem, problem_response
 from moot.api.queries.idempotency_keys import Name
-from moot.api.rate_limits import Left, address_of, bucket_of
+from moot.api.rate_limits import Left
 from moot.contracts.debates import Caller
 from moot.contracts.shape import Frozen
 from moot.runtime.chronicle import ChronicleUnavailableError, MessageTooLargeError
@@ -159,9 +159,10 @@ async def _identified(api: Api, request: Request) -> Caller:
     try:
         caller = await api.callers.identify(request.headers)
     except Problem:
-        _count(api, address_of(request), request)
+        _count(api, api.addresses.of(request), request)
         raise
-    _count(api, bucket_of(caller, request), request)
+    unnamed = caller.kind == "anonymous"
+    _count(api, api.addresses.of(request) if unnamed else caller.auth_id, request)
     return caller
 
 

@@ -8,12 +8,8 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv6Network
-
-from starlette.requests import Request
 
 from moot.api.problems import Problem
-from moot.contracts.debates import Caller
 
 WINDOW_SECONDS = 60
 MOST_BUCKETS = 10_000
@@ -63,16 +59,3 @@ class RateLimits:
             "RateLimit-Policy": self._policy,
             "RateLimit": f'"caller";r={max(0, math.floor(left))};t={until_full}',
         }
-
-
-def bucket_of(caller: Caller, request: Request) -> str:
-    """Name who is counted: the caller, or an anonymous one's address."""
-    return caller.auth_id if caller.kind != "anonymous" else address_of(request)
-
-
-def address_of(request: Request) -> str:
-    """Return the client's address; of IPv6 the network, since one host has all of it."""
-    host = request.client.host if request.client is not None else "unknown"
-    if ":" in host and "." not in host:
-        return str(IPv6Network((host.partition("%")[0], 64), strict=False))
-    return host

@@ -6,7 +6,6 @@ what a projection has set aside, and any topic that becomes private, is read fro
 """
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -51,8 +50,6 @@ _TELLING: Final = {each.type for each in (TopicCreated, TopicAmended, Visibility
 
 log = structlog.stdlib.get_logger()
 
-Forget = Callable[[str], None]
-
 
 @dataclass(frozen=True, slots=True)
 class Readers:
@@ -67,12 +64,11 @@ ADMINS_ONLY: Final = Readers(_NOBODY, ())
 
 
 class Readership:
-    """A fold of `moot.runtime.fan_out`. `forget` is told of each agent whose key has changed."""
+    """A fold of `moot.runtime.fan_out`."""
 
-    def __init__(self, chronicle: Chronicle, pool: Pool, forget: Forget) -> None:
+    def __init__(self, chronicle: Chronicle, pool: Pool) -> None:
         self._chronicle = chronicle
         self._pool = pool
-        self._forget = forget
         self._private: dict[str, Readers] = {}
 
     def may_read(self, subject: str, caller: Caller) -> bool:
@@ -108,8 +104,6 @@ class Readership:
         return place.position
 
     async def see(self, event: Stored) -> None:
-        if event.subject.startswith("chronicle.access."):
-            self._forget(event.stream.id)
         if not event.subject.startswith(_PREFIX):
             return
         name = type_of(event)

@@ -1,8 +1,17 @@
 """What the API reads from its environment."""
 
-from pydantic import Field
+from ipaddress import IPv4Network, IPv6Network
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
 
 from moot.runtime.settings import DatabaseSettings
+
+
+def _from_list(given: object) -> object:
+    if isinstance(given, str):
+        return tuple(one.strip() for one in given.split(",") if one.strip())
+    return given
 
 
 class ApiSettings(DatabaseSettings):
@@ -24,3 +33,7 @@ class ApiSettings(DatabaseSettings):
         default=3000, ge=0, le=1_000_000_000, validation_alias="MOOT_RATE_LIMIT"
     )
     """Requests a minute of one caller at one replica, which may come at once; 0: no limit."""
+    trusted_proxies: Annotated[
+        tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_from_list)
+    ] = Field(default=(), validation_alias="MOOT_TRUSTED_PROXIES")
+    """Networks, comma-separated, whose `X-Forwarded-For` counts."""

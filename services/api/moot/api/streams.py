@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from moot.api.event_stream import MEDIA_TYPE, EventStream, Wish
 from moot.api.exchange import Api, Asked, read_query, topic_not_found, wait_until_known
+from moot.api.held_keys import held_key
 from moot.api.operations import Operation
 from moot.api.problems import Problem
 from moot.contracts.shape import Frozen
@@ -43,7 +44,7 @@ async def _stream(api: Api, asked: Asked, judge: Judge, of: StreamName | None) -
     after = _after(asked)
     await wait_until_known(api, asked, after or 0)
     live = api.live
-    wish = Wish(asked.caller, judge, of, after)
+    wish = Wish(asked.caller, judge, of, after, held_key(api, asked))
     return EventStream(live.fan_out, api.chronicle, wish, live.pace)
 
 
