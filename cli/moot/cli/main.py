@@ -22,6 +22,7 @@ from moot.cli import (
     status,
     topics,
     up,
+    verdict_schemas,
 )
 from moot.cli.errors import CommandError
 
@@ -42,6 +43,7 @@ app.command("status")(status.status)
 app.add_typer(config.app, name="config")
 app.add_typer(agents.app, name="agents")
 app.add_typer(topics.app, name="topics")
+app.add_typer(verdict_schemas.app, name="verdict-schemas")
 app.add_typer(allocation.app, name="allocation")
 app.add_typer(projections.app, name="projections")
 app.add_typer(dead_letters.app, name="dead-letters")

@@ -166,6 +166,7 @@ READY: Mapping[str, Ready] = {
     "get_verdict": _judged,
     "get_allocation": lambda world: _of_a_topic(world, Stage.SIGNUP_CLOSED, "nobody"),
     "export_debate": _judged,
+    "register_verdict_schema": lambda world: _of_nothing(world, "admin"),
     "list_verdict_schemas": lambda world: _of_nothing(world, "ann"),
     "get_verdict_schema": lambda world: _of_a_schema(world),  # noqa: PLW0108 it stands below
     "stream_topic": lambda world: _of_events(world, "stream_topic"),

@@ -5,7 +5,7 @@ import pytest
 from moot.cli.demo.example import Example, read_example
 from moot.cli.demo.judgement import judge, schema_for
 from moot.contracts.debates import Camp
-from moot.domain.verdict_schemas import check
+from moot.domain.verdict_schemas import BUILT_IN, check
 
 
 def example(pro: list[float | None], con: list[float | None]) -> Example:
@@ -50,7 +50,7 @@ def test_without_ranks_nothing_decides() -> None:
 def test_the_verdict_matches_the_topics_schema(debate: Example) -> None:
     judgement = judge(debate)
     assert judgement.schema_id == schema_for(debate)
-    assert check(judgement.schema_id, judgement.verdict) == ()
+    assert check(BUILT_IN[judgement.schema_id], judgement.verdict) == ()
 
 
 def test_the_shipped_debate_is_won_by_pro_narrowly() -> None:

@@ -44,6 +44,7 @@ CALLS: dict[str, Call] = {
     "get_verdict": lambda moot: moot.get_verdict(ID),
     "get_allocation": lambda moot: moot.get_allocation(ID),
     "export_debate": lambda moot: moot.export_debate(ID),
+    "register_verdict_schema": lambda moot: moot.register_verdict_schema("grant", "t", {}),
     "list_verdict_schemas": lambda moot: moot.list_verdict_schemas().first(),
     "get_verdict_schema": lambda moot: moot.get_verdict_schema("binary"),
     "list_announcements": lambda moot: moot.list_announcements(ID).first(),

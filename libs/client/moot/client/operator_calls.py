@@ -1,11 +1,13 @@
 """What admins do, and what any monitor asks."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from moot.client.calls import Calls, segment
 from moot.client.pages import LARGEST_PAGE, Pages
 from moot.contracts.inbox_views import AgentActivityView
-from moot.contracts.views import IssuedKeyView, PageView, WaitingDeadlineView
+from moot.contracts.views import IssuedKeyView, PageView, VerdictSchemaView, WaitingDeadlineView
 
 
 class OperatorCalls(Calls):
@@ -26,6 +28,21 @@ class OperatorCalls(Calls):
     async def revoke_agent_key(self, agent_id: str, reason: str | None = None) -> None:
         path = f"/api/admin/agent-keys/{segment(agent_id)}"
         await self._written("DELETE", path, query={"reason": reason})
+
+    async def register_verdict_schema(
+        self,
+        schema_id: str,
+        title: str,
+        json_schema: Mapping[str, Any],
+        *,
+        reason: str = "",
+        idempotency_key: str | None = None,
+    ) -> VerdictSchemaView:
+        """Register a JSON Schema 2020-12, which never changes from then on."""
+        told = {"id": schema_id, "title": title, "json_schema": dict(json_schema)}
+        body = {**told, "reason": reason}
+        path = "/api/verdict-schemas"
+        return await self._write("POST", path, VerdictSchemaView, body, idempotency_key)
 
     async def get_agent_activity(self, agent_id: str) -> AgentActivityView:
         """Its key, when that was last used, and what the agent has done."""

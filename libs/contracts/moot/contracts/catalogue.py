@@ -11,6 +11,7 @@ from moot.contracts.publishing import PublishingCommand, PublishingEvent
 from moot.contracts.subjects import Category
 from moot.contracts.topic_commands import TopicCommand
 from moot.contracts.topic_events import TopicEvent
+from moot.contracts.verdict_schemas import VerdictSchemaCommand, VerdictSchemaEvent
 from moot.contracts.webhooks import WebhookCommand, WebhookEvent
 
 
@@ -27,6 +28,7 @@ Event = (
     | ArtifactEvent
     | PostureEvent
     | OperationEvent
+    | VerdictSchemaEvent
 )
 Command = (
     TopicCommand
@@ -35,6 +37,7 @@ Command = (
     | AccessCommand
     | PublishingCommand
     | OperationCommand
+    | VerdictSchemaCommand
 )
 
 EVENTS_BY_CATEGORY: dict[Category, tuple[type[Event], ...]] = {
@@ -43,7 +46,7 @@ EVENTS_BY_CATEGORY: dict[Category, tuple[type[Event], ...]] = {
     "posture": (PostureEvent,),
     "delivery": (*get_args(DeliveryEvent), *get_args(WebhookEvent)),
     "access": (*get_args(AccessEvent), *get_args(PublishingEvent)),
-    "operation": get_args(OperationEvent),
+    "operation": (*get_args(OperationEvent), VerdictSchemaEvent),
 }
 
 EVENTS: dict[str, type[Event]] = {
@@ -61,7 +64,7 @@ COMMANDS_BY_CATEGORY: dict[Category, tuple[type[Command], ...]] = {
     "topic": _members(TopicCommand),
     "delivery": (*_members(DeliveryCommand), *_members(WebhookCommand)),
     "access": (*_members(AccessCommand), *_members(PublishingCommand)),
-    "operation": _members(OperationCommand),
+    "operation": (*_members(OperationCommand), VerdictSchemaCommand),
 }
 
 COMMANDS: dict[str, type[Command]] = {

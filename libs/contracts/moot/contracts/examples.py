@@ -94,6 +94,7 @@ from moot.contracts.topic_events import (
     VerdictSubmitted,
     VisibilitySet,
 )
+from moot.contracts.verdict_schemas import RegisterVerdictSchema, VerdictSchemaRegistered
 
 _ANN, _BOB, _CYD = AgentId("ann"), AgentId("bob"), AgentId("cyd")
 _PROJECTION = "debates_v1"
@@ -102,6 +103,12 @@ _GRANT = Grant(categories=("artifact", "posture"))
 _CREATOR = Caller.agent("ann")
 _TICKER = Caller.service("ticker")
 _ALLOCATOR = Caller.service("allocator")
+_GRANT_SCHEMA = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "type": "object",
+    "properties": {"euros": {"type": "integer", "minimum": 0}},
+    "required": ["euros"],
+}
 _SECRET, _SEED, _SIGNUPS, _COMMITMENT = "11" * 32, "22" * 32, "33" * 32, "44" * 32
 
 SCHEDULE = Schedule(
@@ -266,6 +273,14 @@ OPERATION_EVENTS: tuple[Event, ...] = (
         accepted_by="admin:eve",
         accepted_at=NOON,
     ),
+    VerdictSchemaRegistered(
+        schema_id="grant",
+        title="A sum is granted, or nothing",
+        json_schema=_GRANT_SCHEMA,
+        reason="the spring call",
+        registered_by="admin:eve",
+        registered_at=NOON,
+    ),
 )
 
 EVENTS: dict[Category, tuple[Event, ...]] = {
@@ -339,6 +354,13 @@ COMMANDS: tuple[Command, ...] = (
         after=41,
         before=Position(44),
         reason="two trial events, deleted before we went live",
+    ),
+    RegisterVerdictSchema(
+        by=ADMIN,
+        schema_id="grant",
+        title="A sum is granted, or nothing",
+        json_schema=_GRANT_SCHEMA,
+        reason="the spring call",
     ),
 )
 

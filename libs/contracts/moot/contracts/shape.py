@@ -59,3 +59,8 @@ Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 Text = Annotated[str, AfterValidator(_without_nul)]
 """Text from people and agents. NUL is refused: PostgreSQL can't store it."""
+
+
+def is_none(value: object) -> bool:
+    """Whether a field that came later is left out, so that what was stored stays as it was."""
+    return value is None

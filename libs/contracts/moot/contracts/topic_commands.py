@@ -27,6 +27,8 @@ class ProposeTopic(Frozen):
     schedule: Schedule
     rounds: int = Field(default=1, ge=1, le=MAX_ROUNDS)
     verdict_schema_id: str = "free-form"
+    verdict_schema: JsonObject | None = None
+    """What is registered under that id; None for what ships with Moot."""
     visibility: Visibility = Visibility.PUBLIC
     invited_agents: tuple[SafeAgentId, ...] = ()
     announce_to: AnnounceTarget | None = None

@@ -16,7 +16,7 @@ from moot.contracts.debates import (
     WillingCamps,
 )
 from moot.contracts.ids import SafeAgentId
-from moot.contracts.shape import Frozen, Moment, Text
+from moot.contracts.shape import Frozen, JsonObject, Moment, Text, is_none
 
 Sha256Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -28,6 +28,8 @@ class TopicCreated(Frozen):
     terms: TopicTerms
     rounds: int
     verdict_schema_id: str
+    verdict_schema: JsonObject | None = Field(default=None, exclude_if=is_none)
+    """What verdicts must match, as it was registered; None, and left out, for what ships."""
     visibility: Visibility
     created_at: Moment
 

@@ -88,11 +88,11 @@ def _check_verdict(state: Judging, command: SubmitVerdict) -> Refused | None:
         return Refused("rationale-too-long", f"at most {MAX_RATIONALE_BYTES} bytes")
     if len(to_json(command.verdict)) > MAX_VERDICT_BYTES:
         return Refused("verdict-too-long", f"a verdict has at most {MAX_VERDICT_BYTES} bytes")
-    problems = check(state.facts.verdict_schema_id, command.verdict)
+    problems = check(state.facts.verdict_schema, command.verdict)
     if problems:
         return Refused(
             "verdict-does-not-match-schema",
-            f"the verdict doesn't match the schema {state.facts.verdict_schema_id}",
+            f"the verdict doesn't match the schema {state.facts.verdict_schema.id}",
             problems,
         )
     return None

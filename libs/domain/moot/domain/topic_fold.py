@@ -50,6 +50,7 @@ from moot.domain.topic_stages import (
 from moot.domain.topic_stages import (
     SignupClosed as SignupClosedStage,
 )
+from moot.domain.verdict_schemas import BUILT_IN, VerdictSchema
 
 
 def evolve(state: TopicState, event: TopicEvent) -> TopicState:
@@ -66,11 +67,20 @@ def _created(event: TopicCreated) -> Created:
             creator=event.creator,
             terms=event.terms,
             rounds=event.rounds,
-            verdict_schema_id=event.verdict_schema_id,
+            verdict_schema=verdict_schema_of(event),
             visibility=event.visibility,
             created_at=event.created_at,
         )
     )
+
+
+def verdict_schema_of(event: TopicCreated) -> VerdictSchema:
+    """Return the schema that the topic is judged by: its own, or one that ships with Moot."""
+    schema_id = event.verdict_schema_id
+    if event.verdict_schema is not None:
+        return VerdictSchema(schema_id, schema_id, event.verdict_schema)
+    # History is never refused: a schema that nobody knows is one that nothing matches.
+    return BUILT_IN.get(schema_id) or VerdictSchema(schema_id, schema_id, {"not": {}})
 
 
 def _evolve(

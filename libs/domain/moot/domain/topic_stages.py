@@ -9,6 +9,7 @@ from moot.contracts.debates import Camp, CampSeat, Schedule, Signup, Stage, Topi
 from moot.contracts.ids import AgentId
 from moot.contracts.topic_events import DrawCommitted, DrawEvidence, VerdictSubmitted
 from moot.domain.deadlines import TopicTimetable
+from moot.domain.verdict_schemas import VerdictSchema
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +19,13 @@ class TopicFacts:
     creator: str
     terms: TopicTerms
     rounds: int
-    verdict_schema_id: str
+    verdict_schema: VerdictSchema
     visibility: Visibility
     created_at: datetime
+
+    @property
+    def verdict_schema_id(self) -> str:
+        return self.verdict_schema.id
 
     @property
     def schedule(self) -> Schedule:

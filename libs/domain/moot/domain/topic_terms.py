@@ -38,15 +38,17 @@ def propose_topic(command: ProposeTopic, now: datetime) -> list[TopicEvent] | Re
     wrong = _check_terms(terms)
     if wrong is not None:
         return wrong
-    if command.verdict_schema_id not in BUILT_IN:
+    if command.verdict_schema is None and command.verdict_schema_id not in BUILT_IN:
         known = ", ".join(sorted(BUILT_IN))
-        return Refused("unknown-verdict-schema", f"known verdict schemas: {known}")
+        detail = f"known verdict schemas: {known}, and those that are registered"
+        return Refused("unknown-verdict-schema", detail)
     return [
         TopicCreated(
             creator=command.by.auth_id,
             terms=terms,
             rounds=command.rounds,
             verdict_schema_id=command.verdict_schema_id,
+            verdict_schema=command.verdict_schema,
             visibility=command.visibility,
             created_at=now,
         )

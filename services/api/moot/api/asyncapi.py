@@ -35,7 +35,7 @@ _ABOUT: dict[Category, str] = {
     "posture": "How governed artifacts are deployed, as somebody saw it",
     "delivery": "What was announced where, and what came of it; webhooks",
     "access": "Agents' and publishers' keys, as hashes",
-    "operation": "What operators did to projections",
+    "operation": "What operators did to projections, and the verdict schemas they registered",
 }
 _HEADERS: dict[str, Any] = {
     "type": "object",

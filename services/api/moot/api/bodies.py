@@ -29,6 +29,7 @@ from moot.contracts.ids import SafeAgentId
 from moot.contracts.publishing import Categories, Grant, SafePublisherName, TypeNames
 from moot.contracts.shape import Frozen, JsonObject, Moment, Text
 from moot.contracts.topic_commands import MAX_TOKEN_COST
+from moot.contracts.verdict_schemas import SchemaTitle, VerdictSchemaId
 from moot.contracts.views import FieldProblem
 from moot.contracts.webhooks import (
     DEFAULT_OVERLAP,
@@ -115,6 +116,14 @@ class ProposeTopicBody(_Announced):
             debate_end_at=self.debate_end_at,
             verdict_due_at=self.verdict_due_at,
         )
+
+
+class RegisterVerdictSchemaBody(Frozen):
+    id: VerdictSchemaId
+    title: SchemaTitle
+    json_schema: JsonObject
+    """JSON Schema 2020-12; `$ref` leads to `#/$defs/NAME` only."""
+    reason: Text = Field(default="", max_length=1000)
 
 
 class AmendTopicBody(_Announced):

@@ -37,9 +37,9 @@ class _AgentKey:
 
     async def lasts(self) -> float | None:
         state = (await self.api.dispatcher.load(agent_keys, self.agent_id)).state
-        if isinstance(state, agent_keys.NoKey) or state.key.key_id != self.key_id:
+        if state is None or state.key_id != self.key_id:
             return 0
-        return _left(self.api, state.key.expires_at)
+        return _left(self.api, state.expires_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +55,9 @@ class _PublisherKey:
     async def lasts(self) -> float | None:
         stream_id = publisher_stream_id(self.name)
         state = (await self.api.dispatcher.load(publishers, stream_id)).state
-        if isinstance(state, publishers.NoKey) or state.key.key_id != self.key_id:
+        if state is None or state.key_id != self.key_id:
             return 0
-        return _left(self.api, state.key.expires_at)
+        return _left(self.api, state.expires_at)
 
 
 def _left(api: Api, expires_at: datetime | None) -> float | None:

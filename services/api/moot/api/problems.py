@@ -53,6 +53,20 @@ PROBLEMS: Mapping[str, Explained] = {
         "Unknown verdict schema",
         "verdict_schema_id must be one of those that GET /api/verdict-schemas lists.",
     ),
+    "verdict-schema-exists": Explained(
+        409,
+        "The schema exists",
+        "Another verdict schema has this id, and a schema never changes: choose another id.",
+    ),
+    "too-many-verdict-schemas": Explained(
+        409, "Too many verdict schemas", "No more can be registered."
+    ),
+    "invalid-verdict-schema": Explained(
+        422,
+        "Not a verdict schema",
+        "It must be JSON Schema 2020-12 of at most 32 KB, without look-around or back-references"
+        " in patterns, and `$ref` leads to its own `$defs`, never in a ring. `errors` says where.",
+    ),
     "not-creator": Explained(
         403, "Not the creator", "Only the topic's creator may do this; an admin may cancel it too."
     ),

@@ -29,6 +29,7 @@ from moot.api.parked import check_shown, saying_parked
 from moot.api.problems import Problem
 from moot.api.queries.topics import PROJECTIONS, Filter, list_topics, read_topic
 from moot.api.topic_views import topic_view_of_row, topic_view_of_state
+from moot.api.verdict_schemas import registered_schema
 from moot.contracts.debates import Stage, Visibility
 from moot.contracts.ids import TopicId, derived_id
 from moot.contracts.topic_commands import (
@@ -63,6 +64,7 @@ async def propose_topic(api: Api, asked: Asked) -> Response:
         schedule=body.schedule,
         rounds=body.rounds,
         verdict_schema_id=body.verdict_schema_id,
+        verdict_schema=await registered_schema(api, body.verdict_schema_id),
         visibility=body.visibility,
         invited_agents=body.invited_agents,
         announce_to=body.announce_to,
