@@ -40,8 +40,6 @@ FOR_NOBODY = (
     "STREAM.DELETE.CHRONICLE",
     "STREAM.PURGE.CHRONICLE",
     "STREAM.MSG.DELETE.CHRONICLE",
-    "STREAM.SNAPSHOT.CHRONICLE",
-    "STREAM.RESTORE.CHRONICLE",
     "STREAM.DELETE.DEAD",
     "STREAM.PURGE.DEAD",
     "STREAM.CREATE.ANOTHER",
@@ -135,6 +133,19 @@ async def test_nobody_deletes_or_purges_a_stream_and_none_but_provision_changes_
         assert await allowed(it, FOR_NOBODY) == set()
         expected = changing if user == "provision" else set[str]()
         assert await allowed(it, changing) == expected
+
+
+@pytest.mark.parametrize("user", NATS_USERS)
+async def test_who_reads_all_backs_up_and_provision_restores_what_is_not_there(
+    servers: Privileged, user: str
+) -> None:
+    backs_up = {f"STREAM.SNAPSHOT.{name}" for name in STREAMS}
+    restores = {f"STREAM.RESTORE.{name}" for name in STREAMS}
+    async with connected(servers, user) as it:
+        expected = backs_up if user in {"operator", "auditor"} else set[str]()
+        assert await allowed(it, backs_up | restores) == (
+            restores if user == "provision" else expected
+        )
 
 
 @pytest.mark.parametrize("user", NATS_USERS)
