@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+DOCKER_BUILD ?= docker build
 UV := UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=1 $(BIN)/uv
 MEMBERS := $(patsubst %/pyproject.toml,%,$(wildcard libs/*/pyproject.toml services/*/pyproject.toml cli/pyproject.toml))
 IMAGES := $(notdir $(patsubst %/pyproject.toml,%,$(wildcard services/*/pyproject.toml cli/pyproject.toml)))
@@ -74,6 +75,15 @@ nodejs: ## What the tests in other people's language need: Node.js has to be the
 .PHONY: test-hard
 test-hard: $(READY) ## The long tests, at full size
 	@$(BIN)/pytest -m hard -o timeout=3600 $(ARGS)
+
+.PHONY: images
+images: ## The images of all services, as moot/NAME:dev; DOCKER_BUILD says what builds them
+	@for image in $(IMAGES); do echo "moot/$$image:dev" >&2; \
+	  $(DOCKER_BUILD) -q -f deploy/Dockerfile --build-arg SERVICE=$$image -t moot/$$image:dev . || exit; done
+
+.PHONY: test-containers
+test-containers: $(READY) ## The tests that need a container engine, and what `make images` makes
+	@$(BIN)/pytest -m containers tests/containers $(ARGS)
 
 .PHONY: demo
 demo: $(READY) ## A whole debate on real servers, then stop everything

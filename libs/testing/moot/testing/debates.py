@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from moot.client import Amendment, MootClient, Proposal
+from moot.client import Amendment, MootClient, ProblemError, Proposal
 from moot.contracts.debates import CAMPS, Camp, Stage
 from moot.contracts.views import TopicView
 from moot.testing.agents import Agent
@@ -29,6 +29,8 @@ LONG = timedelta(hours=1)
 """How long a debate stays at the stage that was asked for."""
 AT_ONCE = timedelta(milliseconds=100)
 PATIENCE = timedelta(seconds=15)
+SLOWER = 5
+"""So many times what three took to sign up is enough for an allocation and some arguments."""
 ARGUMENTS: Final = {Camp.PRO: "It should be so.", Camp.CON: "It should not."}
 RATIONALE = "Pro said why, con did not."
 
@@ -58,7 +60,7 @@ class Wish:
     arguments: Mapping[Camp, str]
     verdict: Mapping[str, Any]
     debate_takes: timedelta
-    """From its start to its end, where it is to end: what its agents have to post in."""
+    """From its start to its end, where it is to end: what its agents have to post in, at least."""
 
     def reaches(self, stage: Stage) -> bool:
         stages = list(COURSE)
@@ -108,18 +110,33 @@ class Play:
             return ()
         await self._at(topic_id, Stage.SIGNUP_OPEN)
         agents = tuple([await self._agent(f"volunteer-{n}") for n in (1, 2, 3)])
+        began = datetime.now(UTC)
         for agent in agents:
             await self._as(agent).sign_up(topic_id, CAMPS)
         if self.wish.reaches(Stage.SIGNUP_CLOSED):
-            await self._as(creator).amend_topic(topic_id, self._soon())
+            await self._close_signup(topic_id, creator, datetime.now(UTC) - began)
         return agents
 
-    def _soon(self) -> Amendment:
-        closes_at = datetime.now(UTC) + AT_ONCE
+    async def _close_signup(self, topic_id: str, creator: Agent, signing_up: timedelta) -> None:
+        """Let sign-up close soon, and the rest follow; what is slow has longer for all of it."""
+        lead = max(AT_ONCE, signing_up)
+        takes = max(self.wish.debate_takes, SLOWER * signing_up)
+        while True:
+            try:
+                await self._as(creator).amend_topic(topic_id, self._soon(lead, takes))
+            except ProblemError as refusal:
+                if refusal.code != "times-out-of-order" or lead > PATIENCE:
+                    raise
+                lead *= 2
+            else:
+                return
+
+    def _soon(self, lead: timedelta, takes: timedelta) -> Amendment:
+        closes_at = datetime.now(UTC) + lead
         starts_at = closes_at if self.wish.reaches(Stage.DEBATING) else closes_at + LONG
-        takes = self.wish.debate_takes if self.wish.reaches(Stage.JUDGING) else LONG
+        ends_at = starts_at + (takes if self.wish.reaches(Stage.JUDGING) else LONG)
         return Amendment(
-            signup_close_at=closes_at, debate_start_at=starts_at, debate_end_at=starts_at + takes
+            signup_close_at=closes_at, debate_start_at=starts_at, debate_end_at=ends_at
         )
 
     async def _argued(self, topic_id: str, seats: Mapping[Camp, Agent]) -> None:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 from moot.testing.fabric_guild import FabricGuild
 from moot.testing.failures import MootTestingError
@@ -15,6 +16,9 @@ DATABASE_URL = "MOOT_TEST_DATABASE_URL"
 GUILD_URL = "MOOT_TEST_GUILD_URL"
 GUILD_CHANNEL = "MOOT_TEST_GUILD_CHANNEL"
 """Of the stand-in guild there; `announcements` if it isn't said."""
+
+LOG = "MOOT_TEST_LOG"
+"""A file that this machine's Moot writes its log to, to be shown when a test fails."""
 
 
 @contextmanager
@@ -30,6 +34,7 @@ def given(environment: Mapping[str, str] = os.environ) -> Generator[MootStack]:
         nats_url=environment.get(NATS_URL) or None,
         database_url=environment.get(DATABASE_URL) or None,
         guild=_guild(environment),
+        log=Path(environment[LOG]) if environment.get(LOG) else None,
     )
 
 

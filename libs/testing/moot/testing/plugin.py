@@ -3,7 +3,6 @@
 Nothing else is imported before a test asks for the fixture.
 """
 
-import os
 from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ MOST_SHOWN = 20_000
 """Characters of what Moot said, from the end."""
 
 _running = pytest.StashKey["MootStack"]()
+_said_at_first = pytest.StashKey[int]()
 _said_before = pytest.StashKey[int]()
 
 
@@ -40,7 +40,7 @@ def moot_stack(
 
     config = request.config
     form = config.getoption("--moot") or config.getini("moot") or None
-    many = "PYTEST_XDIST_WORKER" in os.environ
+    many = hasattr(config, "workerinput")  # of pytest-xdist
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if many else base) / "moot-stack"
     folder.mkdir(exist_ok=True)
@@ -50,6 +50,7 @@ def moot_stack(
     except MootTestingError as error:
         pytest.fail(str(error), pytrace=False)
     config.stash[_running] = stack
+    config.stash[_said_at_first] = _size(stack.log) if stack.form == "env" else 0
     try:
         yield stack
     finally:
@@ -60,7 +61,8 @@ def moot_stack(
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     log = _log(item)
-    item.stash[_said_before] = log.stat().st_size if log else 0
+    if log:
+        item.stash[_said_before] = log.stat().st_size
 
 
 @pytest.hookimpl(wrapper=True)
@@ -70,7 +72,7 @@ def pytest_runtest_makereport(
     report = yield
     log = _log(item) if report.failed else None
     if log:
-        said = _said(log, item.stash.get(_said_before, 0))
+        said = _said(log, item.stash.get(_said_before, item.config.stash[_said_at_first]))
         report.sections.append((f"What Moot said meanwhile (all of it: {log})", said))
     return report
 
@@ -82,6 +84,10 @@ def _log(item: pytest.Item) -> Path | None:
     if stack is None or stack.log is None or not uses or not stack.log.exists():
         return None
     return stack.log
+
+
+def _size(log: Path | None) -> int:
+    return log.stat().st_size if log and log.exists() else 0
 
 
 def _said(log: Path, since: int) -> str:

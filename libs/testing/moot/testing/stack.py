@@ -103,7 +103,7 @@ class MootStack:
         """Play a new debate up to a stage, by Moot's own rules, with new agents.
 
         It stays there for an hour. To be judged it has to end: that is `debate_takes` after it
-        starts, which has to be enough to post the `arguments`.
+        starts, later where Moot is slow, which has to be enough to post the `arguments`.
         """
         wish = Wish(Stage(stage), title, arguments, verdict or {"winner": Camp.PRO}, debate_takes)
         async with self.admin() as admin:
