@@ -97,6 +97,11 @@ bench: $(READY) ## Measure, each figure beside its baseline; NAME=deadlines runs
 up: $(READY) ## Start everything here and stay; Ctrl-C stops it. ARGS="--data DIR"
 	@$(BIN)/moot up $(ARGS)
 
+.PHONY: alerts
+alerts: ## Do the alerts fire when they should? Needs promtool (Debian: prometheus)
+	@promtool check rules deploy/prometheus/alerts/*.yaml
+	@promtool test rules deploy/prometheus/tests/alerts.yaml
+
 .PHONY: lock
 lock: $(READY) ## Resolve the dependencies anew into requirements.lock
 	@$(UV) lock -q

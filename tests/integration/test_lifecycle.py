@@ -110,7 +110,7 @@ async def test_it_waits_becomes_ready_and_stops_on_sigterm(tmp_path: Path) -> No
         assert "nobody there" in (await service.get("/health")).json()["reason"]
         (tmp_path / "there").touch()
         await until(lambda: service.answers("/readyz", 200))
-        assert "python_info" in (await service.get("/metrics")).text
+        assert "target_info" in (await service.get("/metrics")).text
         assert (await service.get("/../etc/passwd")).status_code == 404
         service.process.send_signal(signal.SIGTERM)
         code, log = await service.ended()

@@ -16,7 +16,7 @@ from tests.support.waiting import until
 NOWHERE = "postgresql://nobody@127.0.0.1:1/none"
 READY = 200
 READY_SECONDS = 30.0
-_FIRED = re.compile(r'^moot_ticker_firings_total\{outcome="([^"]+)"\} (\S+)$', re.MULTILINE)
+_FIRED = re.compile(r'^moot_ticker_firings_total\{moot_outcome="([^"]+)"\} (\S+)$', re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)

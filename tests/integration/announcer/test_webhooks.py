@@ -9,16 +9,22 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from standardwebhooks import Webhook as Verifier
 from standardwebhooks import WebhookVerificationError
 
+from moot.announcer.answers import Posting, client
 from moot.contracts.debates import ADMIN
 from moot.contracts.deliveries import AnnouncementFailed, DeliveryAttempted
 from moot.contracts.webhooks import ChangeWebhook, RemoveWebhook
 from moot.domain.webhook_secrets import WebhookSecret
+from moot.runtime.clock import utc_now
+from moot.runtime.telemetry import span
 from tests.support.announcing import SECRET_KEY, Announcing, Webhooking, delivered
 from tests.support.receiver import Receiver, Reply, receiving
 from tests.support.waiting import until
 
 VERDICT = "moot.topic.verdict_submitted.v1"
 CANCELLED = "moot.topic.topic_cancelled.v1"
+
+
+TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 def failed(history: list[str]) -> bool:
@@ -62,6 +68,14 @@ async def test_a_message_is_signed_for_the_reference_library_and_says_what_happe
     signed = f"{post.headers['webhook-id']}.{post.headers['webhook-timestamp']}.".encode()
     public = Ed25519PublicKey.from_public_bytes(b64decode(secret.public_key.removeprefix("whpk_")))
     public.verify(b64decode(ed25519_part.removeprefix("v1a,")), signed + post.raw)
+
+
+async def test_a_post_carries_the_trace_that_it_belongs_to(receiver: Receiver) -> None:
+    posting = Posting(client(kept_connections=0), now=utc_now)
+    with span("deliver", TRACEPARENT):
+        await posting.send([posting.http.build_request("POST", receiver.base_url)])
+    await posting.http.aclose()
+    assert [post.headers["traceparent"] for post in receiver.posts] == [TRACEPARENT]
 
 
 async def test_both_secrets_sign_during_a_rotation_and_the_old_one_no_longer_after_it(

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 
 import pytest
-from prometheus_client import REGISTRY
 
 from moot.contracts.subjects import StreamName
 from moot.projector.app import make_runners
@@ -17,6 +16,7 @@ from moot.runtime.projection_runner import ProjectionRunner, Replica
 from moot.runtime.projection_standing import Standing, StandingWatch, standings
 from moot.runtime.readiness import Readiness
 from tests.integration.projector.running import NAMES, reached, running
+from tests.support.measured import measured
 from tests.support.operating import Operator, of_newer_type
 from tests.support.recording import Recorder, argued, everything, record, topic_id
 from tests.support.waiting import until
@@ -47,7 +47,7 @@ async def watch(
 
 
 def metric(name: str) -> float | None:
-    return REGISTRY.get_sample_value(f"moot_projection_{name}", {"projection": DEBATES.name})
+    return measured(f"moot_projection_{name}", moot_projection=DEBATES.name)
 
 
 async def test_who_stands_still_while_there_is_work_is_not_ready_and_says_why(
@@ -71,12 +71,12 @@ async def test_who_stands_still_while_there_is_work_is_not_ready_and_says_why(
     await until(says_so)
     assert not (await readiness.report()).ready
     assert (metric("position"), metric("head")) == (first, last)
-    behind = metric("seconds_behind")
+    behind = metric("behind_seconds")
     assert behind is not None
     assert behind > 0
     async with running(*make_runners(chronicle, pool, "two")):
         await until(lambda: is_ready(readiness))
-        await until(lambda: reads("seconds_behind", 0))
+        await until(lambda: reads("behind_seconds", 0))
 
 
 async def is_ready(readiness: Readiness) -> bool:

@@ -6,7 +6,6 @@ from datetime import timedelta
 from random import Random
 
 import pytest
-from prometheus_client import REGISTRY
 
 from moot.contracts.ids import derived_id
 from moot.contracts.subjects import StreamName
@@ -23,6 +22,7 @@ from moot.runtime.projection_standing import StandingWatch
 from moot.runtime.readiness import Readiness
 from moot.runtime.settings import read_settings
 from tests.integration.projector.running import reached, running
+from tests.support.measured import measured
 from tests.support.random_lives import random_history
 from tests.support.recording import Recorder, everything, topic_id
 from tests.support.waiting import until
@@ -133,7 +133,7 @@ async def test_a_row_changed_by_hand_is_noticed_in_the_background_until_it_is_me
         await pool.execute("UPDATE topics SET title = 'forged' WHERE topic_id = $1", ARGUED.id)
         await until(lambda: notes(watch, "debates_v1: 1 rows"))
         assert metric("differences") == 1
-        assert metric("verified_at")
+        assert metric("verified_at_seconds")
         before = await last_verified(pool)
         await until(lambda: verified_after(pool, before))
         assert await differences(pool) == [f"topics (topic_id {ARGUED.id}) differs in title"]
@@ -190,4 +190,4 @@ async def has(rows: int) -> bool:
 
 
 def metric(name: str) -> float | None:
-    return REGISTRY.get_sample_value(f"moot_projection_{name}", {"projection": "debates_v1"})
+    return measured(f"moot_projection_{name}", moot_projection="debates_v1")

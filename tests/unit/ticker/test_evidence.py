@@ -4,7 +4,6 @@ from datetime import timedelta
 from typing import get_args
 
 import pytest
-from prometheus_client import REGISTRY
 
 from moot.contracts.catalogue import EVENTS, Event
 from moot.contracts.deliveries import DeliveryDue
@@ -12,6 +11,7 @@ from moot.contracts.ids import EventId
 from moot.contracts.topic_events import SignupOpened
 from moot.domain.topic_stage_changes import DeadlineCommand
 from moot.ticker.evidence import observe
+from tests.support.measured import measured
 from tests.support.topics import MICROSECOND, NOON
 
 CAUSED_BY_DEADLINES: frozenset[type[Event]] = frozenset(
@@ -21,7 +21,7 @@ OPENED = SignupOpened(due_at=NOON, fired_at=NOON)
 
 
 def shown(name: str, **labels: str) -> float:
-    return REGISTRY.get_sample_value(name, labels) or 0.0
+    return measured(name, **labels) or 0.0
 
 
 def test_every_event_that_a_deadline_causes_has_both_times() -> None:
@@ -30,7 +30,7 @@ def test_every_event_that_a_deadline_causes_has_both_times() -> None:
 
 
 def test_lateness_is_between_due_and_stored_whatever_the_ticker_says() -> None:
-    name, labels = "moot_deadline_lateness_seconds", {"event": OPENED.type}
+    name, labels = "moot_deadline_lateness_seconds", {"moot_event_type": OPENED.type}
     before = shown(f"{name}_count", **labels), shown(f"{name}_sum", **labels)
     observe(OPENED, NOON + timedelta(seconds=3))
     after = shown(f"{name}_count", **labels), shown(f"{name}_sum", **labels)

@@ -3,14 +3,13 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from prometheus_client import REGISTRY
-
 from moot.runtime.chronicle_clock import ChronicleClock
 from moot.runtime.dispatch import Dispatcher
 from moot.runtime.memory import InMemoryChronicle
 from moot.ticker.board import Board
 from moot.ticker.feed import Feed
 from moot.ticker.firing import Firing
+from tests.support.measured import measured
 from tests.support.recording import Recorder, everything
 from tests.support.running import running
 from tests.support.waiting import until
@@ -33,7 +32,7 @@ async def following(chronicle: InMemoryChronicle, board: Board) -> AsyncGenerato
 
 
 def counted(name: str) -> float:
-    return REGISTRY.get_sample_value(name) or 0.0
+    return measured(name) or 0.0
 
 
 async def test_events_that_are_missing_are_counted_and_the_rest_is_read() -> None:

@@ -1,6 +1,7 @@
 """PostgreSQL: pools, what its errors mean, and waiting until a projection reaches a position."""
 
 import asyncio
+import time
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -8,6 +9,7 @@ import asyncpg
 import structlog
 from asyncpg.pool import PoolConnectionProxy
 
+from moot.runtime.metrics import Gauge, Histogram, Values
 from moot.runtime.settings import DatabaseSettings
 
 if TYPE_CHECKING:
@@ -35,6 +37,26 @@ _DATA_CLASSES = frozenset({"22", "23", "44", "54", "P0"})
 
 _LOST = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 
+_connections = Gauge(
+    "db.client.connection.count",
+    "{connection}",
+    "Connections to PostgreSQL",
+    "db.client.connection.pool.name",
+    "db.client.connection.state",
+)
+_most_connections = Gauge(
+    "db.client.connection.max",
+    "{connection}",
+    "The most connections of a pool",
+    "db.client.connection.pool.name",
+)
+_waits = Histogram(
+    "moot.position.wait.duration",
+    "How long readers waited for projections to reach a position",
+    "moot.outcome",
+)
+_waiting = Gauge("moot.position.waits", "{reader}", "Readers that wait for a position now")
+
 log = structlog.stdlib.get_logger()
 
 
@@ -61,7 +83,7 @@ async def connect_pool(
     Names without a schema are looked up in `ops`. Raises OSError, TimeoutError or PostgresError
     when PostgreSQL can't be reached; `lifecycle.Host.reach` tries again.
     """
-    return await asyncpg.create_pool(
+    pool = await asyncpg.create_pool(
         settings.database_url,
         connection_class=_StatelessConnection,
         min_size=1,
@@ -78,6 +100,17 @@ async def connect_pool(
             "tcp_keepalives_count": "2",
         },
     )
+    _watch(pool, name)
+    return pool
+
+
+def _watch(pool: Pool, name: str) -> None:
+    def connections() -> dict[Values, float]:
+        idle = pool.get_idle_size()
+        return {(name, "idle"): idle, (name, "used"): pool.get_size() - idle}
+
+    _connections.watch(connections)
+    _most_connections.set(pool.get_max_size(), name)
 
 
 def is_outage(error: BaseException) -> bool:
@@ -114,11 +147,16 @@ class PositionWaiter:
 
         After `timeout` seconds return what it is then, which is less.
         """
+        began, outcome = time.monotonic(), "reached"
+        _waiting.add(1)
         try:
             async with asyncio.timeout(timeout), self._moved:
                 await self._moved.wait_for(lambda: self.least(projections) >= position)
         except TimeoutError:
-            pass
+            outcome = "behind"
+        finally:
+            _waiting.add(-1)
+        _waits.record(time.monotonic() - began, outcome)
         return self.least(projections)
 
     def least(self, projections: Sequence[str]) -> int:

@@ -10,7 +10,7 @@ import hashlib
 import random
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from weakref import WeakValueDictionary
@@ -40,6 +40,8 @@ from moot.runtime.deciding import (
     command_hash,
 )
 from moot.runtime.decoding import UndecodableEventError, decoded
+from moot.runtime.metrics import Counter
+from moot.runtime.telemetry import current_traceparent, is_recorded, span
 
 __all__ = [
     "CommandContext",
@@ -56,6 +58,16 @@ __all__ = [
 MAX_TRIES = 12
 _FIRST_PAUSE_SECONDS = 0.002
 _LONGEST_PAUSE_SECONDS = 0.2
+
+_commands = Counter(
+    "moot.commands", "{command}", "Commands, by what came of them", "moot.command", "moot.outcome"
+)
+_conflicts = Counter(
+    "moot.command.conflicts",
+    "{conflict}",
+    "Appends that somebody else was faster than",
+    "moot.command",
+)
 
 
 class UnreadableStreamError(Exception):
@@ -118,17 +130,41 @@ class Dispatcher:
     ) -> Outcome[State] | Refusal:
         """Decide a command and record its events, if `only_at` holds for the stream's position.
 
+        In a trace that is recorded the command has a span of its own, which its events continue.
+
         Raises UnreadableStreamError, ChronicleUnavailableError, MessageTooLargeError. After
         ChronicleUnavailableError the events may be stored or not: the same command with the same
         id finds out.
         """
         stream = StreamName(decider.category, stream_id)
-        cause = _cause(command, context)
+        outcome = "fault"
+        try:
+            if is_recorded():
+                with span(f"decide {command.name}", attributes={"moot.stream": stream.label}):
+                    context = replace(context, traceparent=current_traceparent())
+                    cause = _cause(command, context)
+                    result = await self._decided(decider, stream, command, cause, only_at)
+            else:
+                cause = _cause(command, context)
+                result = await self._decided(decider, stream, command, cause, only_at)
+            outcome = _how(result)
+            return result
+        finally:
+            _commands.add(command.name, outcome)
+
+    async def _decided(
+        self,
+        decider: Decider[State, CommandT],
+        stream: StreamName,
+        command: CommandT,
+        cause: Cause,
+        only_at: Callable[[int], bool],
+    ) -> Outcome[State] | Refusal:
         async with self._turn(stream):
             for attempt in range(MAX_TRIES):
                 await _pause(attempt)
                 known = await self._known(decider, stream)
-                if (seen := known.commands.get(context.command_id)) is not None:
+                if (seen := known.commands.get(cause.command_id)) is not None:
                     return await self._answer_again(decider, stream, cause, seen)
                 now = self._now()
                 decision = decider.decide(known.state, command, now)
@@ -139,6 +175,7 @@ class Dispatcher:
                     if recorded:
                         known.add(decider, recorded)
                         return Outcome(known.position, known.state, recorded, replayed=False)
+                    _conflicts.add(command.name)
                 elif await self._is_newest(stream, known):
                     if isinstance(decision, Sequence):
                         return Outcome(known.position, known.state, (), replayed=False)
@@ -273,6 +310,14 @@ def _cause(command: Command, context: CommandContext) -> Cause:
         causation_id=context.causation_id or context.command_id,
         traceparent=context.traceparent,
     )
+
+
+def _how(result: Outcome[Any] | Refusal) -> str:
+    if not isinstance(result, Outcome):
+        return result.code
+    if result.replayed:
+        return "replayed"
+    return "recorded" if result.recorded else "obeyed"
 
 
 def _mark(body: bytes) -> bytes:

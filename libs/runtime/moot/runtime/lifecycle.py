@@ -8,7 +8,6 @@ import asyncio
 import gc
 import signal
 import sys
-import threading
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -16,17 +15,18 @@ from typing import Any, NoReturn, TypeVar
 
 import structlog
 import uvloop
-from opentelemetry.sdk.trace import TracerProvider
 
 from moot.runtime import health
+from moot.runtime.process_metrics import watch_loop
 from moot.runtime.readiness import Readiness
 from moot.runtime.settings import RuntimeSettings, load_settings
-from moot.runtime.telemetry import start_logging, start_tracing
+from moot.runtime.telemetry import start_logging, start_telemetry
 
 # Together under the 5 s that a stopping process has.
 DRAIN_SECONDS = 3.0
 CANCEL_SECONDS = 1.0
 CLOSE_SECONDS = 0.7
+FLUSH_SECONDS = 0.3
 
 FIRST_RETRY_SECONDS = 0.1
 LONGEST_RETRY_SECONDS = 2.0
@@ -93,9 +93,9 @@ def main(name: str, settings_class: type[SettingsT], build: Build[SettingsT]) ->
     """Run the service until SIGTERM or SIGINT; exit with 0, with 2 on bad settings, else with 1."""
     settings = load_settings(settings_class)
     start_logging(name, log_format=settings.log_format, level=settings.log_level)
-    tracing = start_tracing(name, settings.replica)
+    telemetry = start_telemetry(name, settings.replica)
     code = run_at_full_speed(run(settings, build))
-    _flush(tracing)
+    telemetry.flush(FLUSH_SECONDS)
     sys.exit(code)
 
 
@@ -132,6 +132,8 @@ async def run(settings: SettingsT, build: Build[SettingsT]) -> int:
             return 1
         host.closers.callback(server.close)
     log.info("service_started", replica=settings.replica)
+    lag = asyncio.create_task(watch_loop(), name="loop lag")
+    host.closers.callback(lag.cancel)
     code = await _until_told(host, stopping, _live(settings, build, host, stopping))
     log.info("service_stopped", code=code)
     return code
@@ -238,10 +240,3 @@ async def _closed(close: Close) -> None:
 def _in_words(error: BaseException) -> str:
     text = str(error).strip().partition("\n")[0]
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
-def _flush(tracing: TracerProvider) -> None:
-    """Send the last spans, but let no dead collector hold up the stop."""
-    flushing = threading.Thread(target=tracing.force_flush, daemon=True)
-    flushing.start()
-    flushing.join(timeout=0.3)

@@ -1,24 +1,38 @@
-"""How far a projection is, as metrics and spans. Labels are projections' names, never ids."""
+"""How far a projection is, as metrics and spans. Attributes are projections' names, never ids."""
 
 import time
 from collections.abc import Sequence
 
-from prometheus_client import Counter, Gauge, Histogram
-
 from moot.contracts.envelope import Recorded
-from moot.runtime.telemetry import record_span
+from moot.runtime.metrics import SECONDS, Counter, Gauge, Histogram
+from moot.runtime.telemetry import record_batch
 
-POSITION = Gauge("moot_projection_position", "Last position applied", ["projection"])
-HEAD = Gauge("moot_projection_head", "Last position of the Chronicle known of", ["projection"])
-BEHIND = Gauge("moot_projection_seconds_behind", "Age of what is applied next", ["projection"])
-OWNED = Gauge("moot_projection_owned", "1 where this replica owns it", ["projection"])
-EVENTS = Counter("moot_projection_events", "Events applied or passed over", ["projection"])
-DEAD_LETTERS = Counter("moot_projection_dead_letters", "Events set aside", ["projection"])
-PARKED = Gauge("moot_projection_parked", "Events set aside that wait now", ["projection"])
-DIFFERENCES = Gauge("moot_projection_differences", "Rows known to be wrong", ["projection"])
-VERIFIED_AT = Gauge("moot_projection_verified_at", "When rows were last verified", ["projection"])
-FAILURES = Counter("moot_projection_failures", "Turns that an outage ended", ["projection"])
-BATCH_SECONDS = Histogram("moot_projection_batch_seconds", "Time of one commit", ["projection"])
+_NAME = "moot.projection"
+_EVENTS = "{event}"
+
+POSITION = Gauge("moot.projection.position", "", "Last position applied", _NAME)
+HEAD = Gauge("moot.projection.head", "", "Last position of the Chronicle known of", _NAME)
+BEHIND = Gauge("moot.projection.behind", SECONDS, "How long the next to apply has waited", _NAME)
+PAUSED = Gauge("moot.projection.paused", "", "1 while an operator has it paused", _NAME)
+OWNED = Gauge("moot.projection.owned", "", "1 where this replica owns it", _NAME)
+EVENTS = Counter("moot.projection.events", _EVENTS, "Events applied or passed over", _NAME)
+DEAD_LETTERS = Counter("moot.projection.dead_letters", _EVENTS, "Events set aside", _NAME)
+PARKED = Gauge("moot.projection.parked", _EVENTS, "Events set aside that wait now", _NAME)
+PARKED_FOR = Gauge(
+    "moot.projection.parked.longest", SECONDS, "How long the first of those has waited", _NAME
+)
+DIFFERENCES = Gauge("moot.projection.differences", "{row}", "Rows known to be wrong", _NAME)
+DIFFERS_FOR = Gauge(
+    "moot.projection.differences.longest", SECONDS, "How long rows have been known wrong", _NAME
+)
+VERIFIED_AT = Gauge(
+    "moot.projection.verified_at", SECONDS, "When rows were last verified, since 1970", _NAME
+)
+FAILURES = Counter("moot.projection.failures", "{turn}", "Turns that an outage ended", _NAME)
+RESTARTS = Counter(
+    "moot.projection.restarts", "{turn}", "Times that it was begun again from its checkpoint", _NAME
+)
+COMMITS = Histogram("moot.projection.commit.duration", "Time of one commit", _NAME)
 
 MOST_TRACED = 20
 """Larger batches are catching up; nobody waits for their traces."""
@@ -27,36 +41,32 @@ MOST_TRACED = 20
 class Progress:
     def __init__(self, projection: str) -> None:
         self._projection = projection
-        self._position = POSITION.labels(projection)
-        self._head = HEAD.labels(projection)
-        self._events = EVENTS.labels(projection)
-        self._batch_seconds = BATCH_SECONDS.labels(projection)
 
     def owned(self, *, by_us: bool) -> None:
-        OWNED.labels(self._projection).set(by_us)
+        OWNED.set(by_us, self._projection)
+        if by_us:
+            RESTARTS.add(self._projection)
 
     def failed(self) -> None:
-        FAILURES.labels(self._projection).inc()
+        FAILURES.add(self._projection)
 
     def parked(self, events: int) -> None:
-        DEAD_LETTERS.labels(self._projection).inc(events)
+        DEAD_LETTERS.add(self._projection, by=events)
 
     def at(self, position: int, head: int) -> None:
-        self._position.set(position)
-        self._head.set(max(position, head))
+        POSITION.set(position, self._projection)
+        HEAD.set(max(position, head), self._projection)
 
     def committed(self, events: int, applied: Sequence[Recorded], began_ns: int) -> None:
         """Count a commit that began at `began_ns` (of `time.time_ns`), and trace its events."""
         ended_ns = time.time_ns()
-        self._events.inc(events)
-        self._batch_seconds.observe((ended_ns - began_ns) / 1e9)
-        if len(applied) > MOST_TRACED:
-            return
-        for recorded in applied:
-            record_span(
+        EVENTS.add(self._projection, by=events)
+        COMMITS.record((ended_ns - began_ns) / 1e9, self._projection)
+        if len(applied) <= MOST_TRACED:
+            record_batch(
                 f"project {self._projection}",
-                recorded.envelope.cause.traceparent,
+                [recorded.envelope.cause.traceparent for recorded in applied],
                 began_ns,
                 ended_ns,
-                **{"moot.event_type": recorded.event.type},
+                {"moot.projection": self._projection},
             )

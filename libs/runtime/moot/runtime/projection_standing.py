@@ -14,8 +14,11 @@ from moot.runtime.database import Pool, is_outage
 from moot.runtime.projection_progress import (
     BEHIND,
     DIFFERENCES,
+    DIFFERS_FOR,
     HEAD,
     PARKED,
+    PARKED_FOR,
+    PAUSED,
     POSITION,
     VERIFIED_AT,
 )
@@ -35,11 +38,16 @@ SELECT
     error,
     updated_at,
     clock_timestamp() AS looked_at,
-    (SELECT count(*) FROM dead_letters AS d WHERE d.projection = c.projection) AS parked,
+    d.parked,
+    d.parked_since,
     v.verified_at,
     coalesce(jsonb_array_length(v.differences), 0) AS differences
 FROM projector_checkpoint AS c
 LEFT JOIN projection_verification AS v USING (projection)
+CROSS JOIN LATERAL (
+    SELECT count(*) AS parked, min(parked_at) AS parked_since
+    FROM dead_letters WHERE projection = c.projection
+) AS d
 ORDER BY projection
 """
 
@@ -72,6 +80,7 @@ class Standing:
     events_applied: int
     updated_at: datetime
     looked_at: datetime
+    parked_since: datetime | None = None
 
     @property
     def behind(self) -> int:
@@ -107,6 +116,7 @@ async def standings(
             events_applied=row["events_applied"],
             updated_at=row["updated_at"],
             looked_at=row["looked_at"],
+            parked_since=row["parked_since"],
         )
         for row in rows
     ]
@@ -146,6 +156,7 @@ class StandingWatch:
         self._readiness = readiness
         self._seen: Mapping[str, _Seen] = {}
         self._standings: Sequence[Standing] = ()
+        self._differs_since: dict[str, float] = {}
 
     async def readiness(self) -> str | None:
         """Say which projection has work and doesn't move, and what is known about it."""
@@ -178,13 +189,7 @@ class StandingWatch:
         self._seen = {each.projection: self._seen_now(each, now) for each in found}
         self._standings = found
         for each in found:
-            POSITION.labels(each.projection).set(each.position)
-            HEAD.labels(each.projection).set(each.head)
-            BEHIND.labels(each.projection).set(each.waited.total_seconds())
-            PARKED.labels(each.projection).set(each.parked)
-            DIFFERENCES.labels(each.projection).set(each.differences)
-            if each.verified_at is not None:
-                VERIFIED_AT.labels(each.projection).set(each.verified_at.timestamp())
+            self._export(each, now)
         paused = [f"{p.projection} at {p.position}" for p in found if p.state == "paused"]
         self._readiness.note("paused", ", ".join(paused) or None)
         strange = [p for p in found if p.projection not in self._known and p.owner is None]
@@ -193,6 +198,27 @@ class StandingWatch:
         self._readiness.note("unknown projections", told if strange else None)
         differ = [f"{p.projection}: {p.differences} rows" for p in found if p.differences]
         self._readiness.note("differences", ", ".join(differ) or None)
+
+    def _export(self, found: Standing, now: float) -> None:
+        name = found.projection
+        POSITION.set(found.position, name)
+        HEAD.set(found.head, name)
+        BEHIND.set(found.waited.total_seconds(), name)
+        PAUSED.set(found.state == "paused", name)
+        PARKED.set(found.parked, name)
+        parked_since = found.parked_since or found.looked_at
+        PARKED_FOR.set((found.looked_at - parked_since).total_seconds(), name)
+        DIFFERENCES.set(found.differences, name)
+        DIFFERS_FOR.set(self._differs_for(found, now), name)
+        if found.verified_at is not None:
+            VERIFIED_AT.set(found.verified_at.timestamp(), name)
+
+    def _differs_for(self, found: Standing, now: float) -> float:
+        """Return for how many seconds this replica has seen it so."""
+        if not found.differences:
+            self._differs_since.pop(found.projection, None)
+            return 0.0
+        return now - self._differs_since.setdefault(found.projection, now)
 
     def _seen_now(self, found: Standing, now: float) -> _Seen:
         before = self._seen.get(found.projection)

@@ -1,7 +1,7 @@
 """Runs a service's reactions to stored events: at least once each, by a durable consumer.
 
 FastStream takes the messages and answers for them. A reaction that returned is acknowledged; a
-fault is tried again with backoff, without end, while it alarms (`moot_reactions_total`); only what
+fault is tried again with backoff, without end, while it alarms (`moot.reactor.behind`); only what
 can't be read is set aside, in the stream `DEAD`.
 """
 
@@ -24,13 +24,13 @@ from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.errors import NotFoundError
 from opentelemetry.trace import SpanKind
-from prometheus_client import Counter, Histogram
 
 from moot.contracts.catalogue import UnknownEventTypeError
 from moot.contracts.envelope import Recorded
 from moot.contracts.subjects import CHRONICLE, Category, category_filter, dead_subject
 from moot.runtime.chronicle import Stored
 from moot.runtime.decoding import UndecodableEventError, decoded
+from moot.runtime.metrics import SECONDS, Counter, Gauge, Histogram
 from moot.runtime.nats_connection import inbox_prefix
 from moot.runtime.telemetry import span
 
@@ -46,10 +46,24 @@ VIOLATION: Final = "permissions violation"
 POLL_SECONDS: Final = 1.0
 """How long one pull waits: also the most that is lost when a reconnect swallows it."""
 
-_reactions = Counter(
-    "moot_reactions_total", "Messages that a reactor took, by what came of them", ["durable", "how"]
+STANDING_SECONDS: Final = 2.0
+"""How often it is found out how far a reactor is behind."""
+
+_NAME: Final = "moot.reactor"
+_reactions = Histogram(
+    "messaging.process.duration",
+    "How long a reaction to a message took; what came of it is its `moot.outcome`",
+    "messaging.system",
+    "messaging.destination.template",
+    "messaging.consumer.group.name",
+    "moot.outcome",
 )
-_seconds = Histogram("moot_reaction_seconds", "How long a reaction took", ["durable"])
+_restarts = Counter(
+    "moot.reactor.restarts", "{start}", "Times that it began to take messages", _NAME
+)
+_position = Gauge("moot.reactor.position", "", "Position up to which all is reacted to", _NAME)
+_pending = Gauge("moot.reactor.pending", "{event}", "Events that aren't settled yet", _NAME)
+_behind = Gauge("moot.reactor.behind", SECONDS, "How long the first of those has waited", _NAME)
 _log = structlog.stdlib.get_logger(__name__)
 
 
@@ -93,6 +107,8 @@ class Reactor:
     async def start(self) -> None:
         """Connect and begin to react. Raises NotProvisionedError or a fault of NATS; then again."""
         client = await self._broker.connect()
+        for subscription in self._subscriptions:
+            _restarts.add(subscription.durable)
         jetstream = self._jetstream = JetStreamContext(client)
         waits = [await self._ack_wait(one.durable) for one in self._subscriptions]
         if not self._broker.subscribers:
@@ -145,7 +161,45 @@ class Reactor:
 
     async def run(self) -> None:
         """Last as long as the reactor reacts; it has been started before."""
-        await self._stopped.wait()
+        measuring = asyncio.create_task(self._measure(), name="how far behind")
+        try:
+            await self._stopped.wait()
+        finally:
+            measuring.cancel()
+
+    async def _measure(self) -> None:
+        while True:
+            for subscription in self._subscriptions:
+                try:
+                    await self._measure_one(subscription)
+                except (NatsError, TimeoutError, NotProvisionedError) as error:
+                    _log.debug("reactor_not_measured", reason=repr(error))
+            await asyncio.sleep(STANDING_SECONDS)
+
+    async def _measure_one(self, subscription: Subscription) -> None:
+        info = await self._info(subscription.durable)
+        floor = (info.ack_floor.stream_seq if info.ack_floor else 0) or 0
+        pending = (info.num_pending or 0) + (info.num_ack_pending or 0)
+        _position.set(floor, subscription.durable)
+        _pending.set(pending, subscription.durable)
+        waited = await self._waited(subscription, floor) if pending else 0.0
+        _behind.set(waited, subscription.durable)
+
+    async def _waited(self, subscription: Subscription, floor: int) -> float:
+        """Return how many seconds ago the first event after `floor` was stored."""
+        if self._jetstream is None:
+            return 0.0
+        try:
+            first = await self._jetstream.get_msg(
+                CHRONICLE,
+                seq=floor + 1,
+                subject=category_filter(subscription.category),
+                direct=True,
+                next=True,
+            )
+        except NotFoundError:
+            return 0.0
+        return 0.0 if first.time is None else max(time.time() - first.time.timestamp(), 0.0)
 
     async def stop(self) -> None:
         """Take nothing new and finish what is begun; what takes too long comes again elsewhere."""
@@ -187,40 +241,48 @@ class _Handling:
     progress_every: float
 
     async def __call__(self, message: NatsMessage) -> None:
+        durable, raw = self.subscription.durable, message.raw_message
+        about = {
+            "messaging.system": "nats",
+            "messaging.operation.name": "process",
+            "messaging.consumer.group.name": durable,
+            "moot.position": raw.metadata.sequence.stream,
+        }
+        traceparent = (raw.headers or {}).get("traceparent")
+        with span(f"react {durable}", traceparent, kind=SpanKind.CONSUMER, attributes=about):
+            unsettled = await self._unsettled(raw)
+        if unsettled is not None:
+            raise unsettled
+
+    async def _unsettled(self, message: Msg) -> Exception | None:
+        """React; return what tells FastStream that the message isn't to be acknowledged."""
         began = time.monotonic()
-        durable = self.subscription.durable
-        metadata = message.raw_message.metadata
-        log = _log.bind(durable=durable, position=metadata.sequence.stream)
+        metadata = message.metadata
+        log = _log.bind(durable=self.subscription.durable, position=metadata.sequence.stream)
         try:
-            outcome = await self._react(message.raw_message)
+            async with self._in_progress(message):
+                outcome = await self.subscription.react(_recorded(message))
         except Later as later:
-            _reactions.labels(durable, "later").inc()
+            self._measured("later", began)
             log.info("reaction_postponed", outcome=later.outcome, seconds=later.seconds)
-            raise NackMessage(delay=later.seconds) from None
+            return NackMessage(delay=later.seconds)
         except Exception as error:
-            if _is_lost(error) and await self._set_aside(message.raw_message, error):
-                _reactions.labels(durable, "dead").inc()
-                raise RejectMessage from error
+            if _is_lost(error) and await self._set_aside(message, error):
+                self._measured("dead", began)
+                return RejectMessage()
             delay = backoff(metadata.num_delivered, random.random())  # noqa: S311 jitter
-            _reactions.labels(durable, "fault").inc()
+            self._measured("fault", began)
             log.exception("reaction_failed", tries=metadata.num_delivered, retry_in_s=delay)
-            raise NackMessage(delay=delay) from error
-        _seconds.labels(durable).observe(time.monotonic() - began)
-        _reactions.labels(durable, "ignored" if outcome is None else "reacted").inc()
+            return NackMessage(delay=delay)
+        self._measured("ignored" if outcome is None else "reacted", began)
         if outcome is not None:
             log.info("reacted", outcome=outcome, seconds=round(time.monotonic() - began, 4))
+        return None
 
-    async def _react(self, message: Msg) -> str | None:
-        recorded = _recorded(message)
-        async with self._in_progress(message):
-            with span(
-                f"react {self.subscription.durable}",
-                recorded.envelope.cause.traceparent,
-                kind=SpanKind.CONSUMER,
-                position=recorded.position,
-                type=recorded.event.type,
-            ):
-                return await self.subscription.react(recorded)
+    def _measured(self, outcome: str, began: float) -> None:
+        template = category_filter(self.subscription.category)
+        durable = self.subscription.durable
+        _reactions.record(time.monotonic() - began, "nats", template, durable, outcome)
 
     @asynccontextmanager
     async def _in_progress(self, message: Msg) -> AsyncGenerator[None, None]:

@@ -11,6 +11,8 @@ from typing import Final
 
 import httpx2
 
+from moot.runtime.telemetry import current_traceparent
+
 TIMEOUT_SECONDS: Final = 10.0
 """For everything: finding the address, connecting, sending, the answer."""
 CONNECT_SECONDS: Final = 4.0
@@ -29,6 +31,13 @@ class Answer:
     duration_ms: int = 0
     hopeless: str | None = None
     """Why no other attempt would end otherwise, where that isn't for the status to say."""
+
+    @property
+    def outcome(self) -> str:
+        """The status or, in one word, why none came: for metrics, so without any detail."""
+        if self.status is not None:
+            return str(self.status)
+        return (self.error or "none").partition(":")[0].replace(" ", "_")
 
     @classmethod
     def not_called(cls, why: str) -> "Answer":
@@ -76,6 +85,9 @@ class Posting:
         return await self._sent(requests[-1])
 
     async def _sent(self, request: httpx2.Request) -> Answer:
+        traceparent = current_traceparent()
+        if traceparent is not None:
+            request.headers["traceparent"] = traceparent
         response = await self.http.send(request, stream=True)
         try:
             body = b""

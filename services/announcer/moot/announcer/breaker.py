@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
-from prometheus_client import Gauge
 
 from moot.announcer.answers import Answer
+from moot.runtime.metrics import SECONDS, Gauge
 
 AT_ONCE: Final = 4
 """Attempts at one endpoint, so that one that is slow to answer leaves room for the others."""
@@ -31,7 +31,12 @@ LONGEST_WAIT_SECONDS: Final = 900.0
 BUSY_SECONDS: Final = 0.1
 LONGEST_BUSY_SECONDS: Final = 3.0
 
-_open = Gauge("moot_delivery_breakers_open", "Endpoints that are left alone but for a probe")
+_open = Gauge(
+    "moot.delivery.breakers.open", "{endpoint}", "Endpoints that are left alone but for a probe"
+)
+_failing = Gauge(
+    "moot.delivery.failing.longest", SECONDS, "How long the endpoint that fails longest has failed"
+)
 _log = structlog.stdlib.get_logger(__name__)
 
 
@@ -72,6 +77,8 @@ class Breakers:
         self._clock = clock
         self._luck = luck
         self._standings: defaultdict[str, _Standing] = defaultdict(_Standing)
+        _open.watch(lambda: {(): sum(map(self._is_open, list(self._standings.values())))})
+        _failing.watch(lambda: {(): self._longest_failing()})
 
     def hindrance(self, endpoint: str) -> Busy | Resting | None:
         """Say why the endpoint can't be called now; None when it can."""
@@ -110,12 +117,10 @@ class Breakers:
             pause = min(FIRST_PAUSE_SECONDS * 2**doublings, LONGEST_PAUSE_SECONDS)
             self._rest(standing, pause * (0.5 + self._luck() / 2))
         if standing.failures == OPENS_AFTER:
-            _open.inc()
             _log.warning("breaker_opened", endpoint=endpoint, failures=standing.failures)
 
     def _mend(self, endpoint: str, standing: _Standing) -> None:
         if self._is_open(standing):
-            _open.dec()
             _log.info("breaker_closed", endpoint=endpoint, failures=standing.failures)
         standing.failures, standing.next_at = 0, 0.0
 
@@ -135,6 +140,11 @@ class Breakers:
 
     def _jittered(self, seconds: float) -> float:
         return seconds * (1 + self._luck())
+
+    def _longest_failing(self) -> float:
+        now = self._clock()
+        failing = [each for each in list(self._standings.values()) if each.failures]
+        return max((now - each.failing_since for each in failing), default=0.0)
 
     def _is_open(self, standing: _Standing) -> bool:
         return standing.failures >= OPENS_AFTER

@@ -5,8 +5,6 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final, assert_never, get_args
 
-from prometheus_client import Counter
-
 from moot.announcer.answers import Answer
 from moot.announcer.breaker import BUSY_SECONDS, Breakers, Busy, Resting
 from moot.announcer.fabric import Fabric
@@ -31,14 +29,18 @@ from moot.contracts.ids import CommandId, derived_id
 from moot.domain import delivery
 from moot.domain.delivery import OpenRequest
 from moot.runtime.dispatch import CommandContext, Dispatcher, Outcome
+from moot.runtime.metrics import Counter, Histogram
 from moot.runtime.reactor import Later
-from moot.runtime.telemetry import current_traceparent
+from moot.runtime.telemetry import CLIENT, current_traceparent, span
 
-_attempts = Counter(
-    "moot_delivery_attempts_total", "Posts, by whom to and what came of them", ["kind", "how"]
+_attempts = Histogram(
+    "moot.delivery.attempt.duration",
+    "How long a post took, by whom to and what came of it: a status, or why none came",
+    "moot.endpoint.kind",
+    "moot.outcome",
 )
 _postponed = Counter(
-    "moot_deliveries_postponed_total", "Attempts that weren't made: the endpoint was failing"
+    "moot.delivery.postponed", "{attempt}", "Attempts that weren't made: the endpoint was failing"
 )
 
 _Calling = (
@@ -121,11 +123,19 @@ class Delivering:
                 return await self._postpone(recorded, request, resting)
             case None:
                 attempted_at = self._now()
-                with self._breakers.calling(name):
+                with (
+                    self._breakers.calling(name),
+                    span(
+                        f"deliver {endpoint.kind}",
+                        kind=CLIENT,
+                        attributes={"moot.delivery.attempt": request.attempts + 1},
+                    ) as traced,
+                ):
                     answer = await self._answer(recorded, endpoint, request)
+                    traced.set_attribute("moot.outcome", answer.outcome)
                 if answer.hopeless is None:
                     self._breakers.note(name, answer)
-                _attempts.labels(endpoint.kind, str(answer.status or answer.error)).inc()
+                _attempts.record(answer.duration_ms / 1000, endpoint.kind, answer.outcome)
                 return await self._record(recorded, request, answer, attempted_at)
 
     async def _answer(self, recorded: Recorded, endpoint: Endpoint, request: OpenRequest) -> Answer:
@@ -150,7 +160,7 @@ class Delivering:
         # Each event that calls it up may find it resting: they are different wishes.
         key = derived_id("postpone", recorded.stream.id, recorded.envelope.id)
         how = await self._dispatched(recorded, CommandId(key), command)
-        _postponed.inc()
+        _postponed.add()
         return f"postponed: {how}"
 
     async def _record(

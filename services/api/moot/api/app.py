@@ -10,6 +10,7 @@ from moot.api.health_pages import HEALTH_PATHS, health_page
 from moot.api.idempotency import IdempotencyKeys
 from moot.api.inbox_news import InboxNews
 from moot.api.live import Live
+from moot.api.measuring import watch_deliveries
 from moot.api.operations import answer_exceptions, mount
 from moot.api.pages.paths import PAGES
 from moot.api.publishing import Publishing
@@ -93,6 +94,7 @@ async def build(settings: ApiSettings, host: Host) -> Service:
             "last uses": api.callers.note_uses_for_ever,
             "idempotency keys": api.keys.run,
             "old idempotency keys": api.keys.prune_for_ever,
+            "waiting deliveries": lambda: watch_deliveries(pool),
         },
         drain=(api.live.fan_out.stop, api.news.stop, server.drain),
     )

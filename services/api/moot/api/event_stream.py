@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from moot.api.http_protocol import HANG_UP
+from moot.api.measuring import STREAMS
 from moot.api.shown_events import event_view
 from moot.contracts.debates import Caller
 from moot.contracts.subjects import StreamName
@@ -107,6 +108,8 @@ class EventStream(Response):
         # Whoever doesn't read can't be told that it is over.
         last = loop.call_at(self._ends_at + self._pace.grace_seconds, self._hang_up)
         leaving = asyncio.create_task(self._watch(receive))
+        of = "everything" if self._of is None else self._of.category
+        STREAMS.add(1, of)
         try:
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             if scope["method"] != "HEAD":
@@ -114,6 +117,7 @@ class EventStream(Response):
                     await send({"type": "http.response.body", "body": chunk, "more_body": True})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
+            STREAMS.add(-1, of)
             last.cancel()
             leaving.cancel()
             if self._expiry is not None:

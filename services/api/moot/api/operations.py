@@ -1,6 +1,7 @@
 """What the API can be asked for: one entry an operation, from which routes and OpenAPI are made."""
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,7 +19,9 @@ from starlette.types import Receive, Scope, Send
 
 from moot.api.bodies import body_bytes
 from moot.api.callers import credentials_required
+from moot.api.event_stream import EventStream
 from moot.api.exchange import Answer, Api, Asked
+from moot.api.measuring import ACTIVE, DURATION
 from moot.api.problems import SOON, Problem, problem_response
 from moot.api.queries.idempotency_keys import Name
 from moot.api.rate_limits import Left
@@ -108,11 +111,23 @@ class _Endpoint:
             f"{request.method} {self._path}",
             request.headers.get("traceparent"),
             kind=SERVER,
-            **{"http.request.method": request.method, "http.route": self._path},
+            attributes={"http.request.method": request.method, "http.route": self._path},
         ) as traced:
-            response = await self._respond(operation, request)
+            began = ended = time.perf_counter()
+            ACTIVE.add(1)
+            try:
+                response = await self._respond(operation, request)
+                ended = time.perf_counter()
+            finally:
+                ACTIVE.add(-1)
             traced.set_attribute("http.response.status_code", response.status_code)
-            await response(scope, receive, send)
+            try:
+                await response(scope, receive, send)
+                if not isinstance(response, EventStream):
+                    ended = time.perf_counter()
+            finally:
+                status = str(response.status_code)
+                DURATION.record(ended - began, request.method, self._path, status)
 
     async def _respond(self, operation: Operation, request: Request) -> Response:
         try:

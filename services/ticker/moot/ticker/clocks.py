@@ -5,23 +5,24 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 import structlog
-from prometheus_client import Gauge
 
 from moot.runtime.chronicle_clock import BOUND, ChronicleClock
 from moot.runtime.jetstream_api import JetStreamError
 from moot.runtime.kernel_clock import is_synchronised
+from moot.runtime.metrics import SECONDS, Gauge
 from moot.runtime.nats_connection import LostAnswerError, NatsConnection
 from moot.runtime.readiness import Readiness
 
 LOOK_SECONDS: Final = 1.0
 
 _lead = Gauge(
-    "moot_clock_lead_seconds",
-    "How far this clock is ahead of the Chronicle's, or of another replica's",
-    ["of"],
+    "moot.clock.lead",
+    SECONDS,
+    "How far this clock is ahead of the Chronicle's, or of the replica's that is furthest off",
+    "moot.clock",
 )
 _synchronised = Gauge(
-    "moot_clock_synchronised", "Whether the kernel says NTP keeps this clock right; -1: unknown"
+    "moot.clock.synchronised", "", "Whether the kernel says NTP keeps this clock right; -1: unknown"
 )
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -46,7 +47,6 @@ class Clocks:
         self._leads = leads
         self._readiness = readiness
         self._synchronised = synchronised
-        self._shown: frozenset[str] = frozenset()
 
     async def run(self) -> None:
         """Look, for ever."""
@@ -61,16 +61,11 @@ class Clocks:
             _log.info("clock_not_asked", reason=str(error))
         others = {replica: -lead for replica, lead in self._leads().items()}
         own = self._clock.lead()
-        self._export(others if own is None else {"chronicle": own.total_seconds(), **others})
+        if own is not None:
+            _lead.set(own.total_seconds(), "chronicle")
+        _lead.set(max(others.values(), key=abs, default=0.0), "replicas")
         self._readiness.note("clock", "; ".join(self._wrong(others)) or None)
         self._note_ntp()
-
-    def _export(self, leads: Mapping[str, float]) -> None:
-        for of in self._shown - leads.keys():
-            _lead.remove(of)
-        for of, seconds in leads.items():
-            _lead.labels(of).set(seconds)
-        self._shown = frozenset(leads)
 
     def _wrong(self, others: Mapping[str, float]) -> list[str]:
         bound = BOUND.total_seconds()

@@ -1,14 +1,14 @@
 """Keeps the board as the log says: from a snapshot if there is one, then event by event."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, aclosing
 from typing import Final
 
 import structlog
-from prometheus_client import Counter
 
-from moot.contracts.catalogue import Event
+from moot.contracts.envelope import Recorded
 from moot.runtime.belonging import digest
 from moot.runtime.chronicle import (
     Batch,
@@ -19,6 +19,8 @@ from moot.runtime.chronicle import (
 )
 from moot.runtime.chronicle_clock import ChronicleClock
 from moot.runtime.decoding import UndecodableEventError, decoded
+from moot.runtime.metrics import Counter
+from moot.runtime.telemetry import record_batch
 from moot.ticker.board import Board
 from moot.ticker.evidence import observe
 from moot.ticker.firing import Firing
@@ -26,11 +28,13 @@ from moot.ticker.snapshot import Snapshot
 
 SNAPSHOT_SECONDS: Final = 10.0
 SLICE: Final = 500
+MOST_TRACED: Final = 20
+"""More at once is catching up."""
 
-_unread = Counter("moot_ticker_unread_events_total", "Events this ticker's code can't read")
-_holes = Counter("moot_ticker_holes_total", "Times that the Chronicle lacked events in between")
+_unread = Counter("moot.ticker.unread_events", "{event}", "Events this ticker's code can't read")
+_holes = Counter("moot.ticker.holes", "{hole}", "Times that the Chronicle lacked events in between")
 _replaced = Counter(
-    "moot_ticker_memory_dropped_total", "Times that NATS had another Chronicle than memory"
+    "moot.ticker.memory_dropped", "{drop}", "Times that NATS had another Chronicle than memory"
 )
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -118,7 +122,7 @@ class Feed:
             except ChronicleUnavailableError as error:
                 _log.warning("feed_interrupted", reason=str(error))
             except _ReplacedError as error:
-                _replaced.inc()
+                _replaced.add()
                 _log.error("memory_dropped", reason=str(error))
                 self._firing.forget()
                 await self._load_again()
@@ -165,15 +169,20 @@ class Feed:
         self._session = session
 
     def _take(self, batch: Batch) -> None:
+        began_ns = time.time_ns()
+        traceparents: list[str | None] = []
         for stored in batch.events:
             self._note_hole(stored.position)
-            event = _event(stored)
-            if event is None:
+            recorded = _recorded(stored)
+            if recorded is None:
                 self._board.position = stored.position
                 continue
-            self._board.see(stored.stream, event, stored.position)
+            self._board.see(stored.stream, recorded.event, stored.position)
             if self.caught_up.is_set():
-                observe(event, stored.stored_at)
+                observe(recorded.event, stored.stored_at)
+                traceparents.append(recorded.envelope.cause.traceparent)
+        if len(traceparents) <= MOST_TRACED:
+            record_batch("note deadlines", traceparents, began_ns, time.time_ns())
         if batch.events:
             last = batch.events[-1]
             self._last = (last.position, digest(last))
@@ -183,7 +192,7 @@ class Feed:
     def _note_hole(self, position: int) -> None:
         """Tell of missing events: deadlines may be unknown, but those that are known hold."""
         if position != self._board.position + 1:
-            _holes.inc()
+            _holes.add()
             _log.error("events_missing", after=self._board.position, before=position)
 
     def _say_caught_up(self) -> None:
@@ -192,11 +201,11 @@ class Feed:
             self.caught_up.set()
 
 
-def _event(stored: Stored) -> Event | None:
+def _recorded(stored: Stored) -> Recorded | None:
     """Return the event, None if this code can't read it: then its stream's deadline may be lost."""
     try:
-        return decoded(stored).event
+        return decoded(stored)
     except UndecodableEventError as error:
-        _unread.inc()
+        _unread.add()
         _log.error("event_unread", position=stored.position, reason=str(error))
         return None

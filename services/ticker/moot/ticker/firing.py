@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any, Final
 
 import structlog
-from prometheus_client import Counter, Gauge
 
 from moot.contracts.debates import Caller
 from moot.contracts.ids import CommandId, derived_id
@@ -17,6 +16,7 @@ from moot.contracts.subjects import StreamName
 from moot.domain import delivery, topic
 from moot.domain.deadlines import Deadline, deadline_command
 from moot.runtime.dispatch import CommandContext, Dispatcher, Outcome
+from moot.runtime.metrics import SECONDS, Counter, Gauge
 from moot.runtime.telemetry import current_traceparent, span
 from moot.ticker.board import Board, Due, stream_of
 from moot.ticker.packed import micros
@@ -42,9 +42,12 @@ LONGEST_WAIT: Final = 5.0
 SOON: Final = 0.005
 NOT_SEEN_YET: Final = 0.1
 
-_firings = Counter("moot_ticker_firings_total", "Deadlines fired, by what came of it", ["outcome"])
-_ahead = Gauge(
-    "moot_ticker_deadlines", "Topics and queues in this ticker's memory that may come due"
+_firings = Counter(
+    "moot.ticker.firings", "{deadline}", "Deadlines fired, by what came of it", "moot.outcome"
+)
+_ahead = Gauge("moot.ticker.deadlines", "{stream}", "Topics and queues in memory that may come due")
+_overdue = Gauge(
+    "moot.ticker.overdue", SECONDS, "How long the first deadline that should have happened is due"
 )
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -78,6 +81,8 @@ class Firing:
         self._wake = asyncio.Event()
         self._learning = True
         self._looked_at = time.monotonic()
+        _ahead.watch(lambda: {(): len(self._board)})
+        _overdue.watch(lambda: {(): self._longest_overdue()})
 
     def board_changed(self, *, caught_up: bool) -> None:
         """The log has told something; `caught_up`: there is nothing that it hasn't."""
@@ -130,7 +135,12 @@ class Firing:
             self._begin(turn, now)
         while self._to_prepare and len(self._preparing) < PREPARED_AT_ONCE:
             self._prepare(self._to_prepare.pop(0), now)
-        _ahead.set(len(self._board))
+
+    def _longest_overdue(self) -> float:
+        now = micros(self._now())
+        known = self._turns.due_times()
+        due = [d.due_at for d, missed in known if missed or self._board.stands(d)]
+        return max(now - min(due, default=now), 0) / 1e6
 
     async def _sleep(self) -> None:
         """Until something is due, or an earlier one appears; the clock may be set meanwhile."""
@@ -224,10 +234,13 @@ class Firing:
             _log.info("not_prepared", stream=stream.label, reason=repr(error))
 
     async def _fire(self, stream: StreamName, deadline: Deadline) -> None:
-        with span("fire deadline", stream=stream.label, command=deadline.command):
+        with span(
+            f"fire {deadline.command}",
+            attributes={"moot.stream": stream.label, "moot.due_at": deadline.due_at.isoformat()},
+        ):
             outcome = await self._dispatched(stream, deadline)
         late = (self._now() - deadline.due_at).total_seconds()
-        _firings.labels(outcome).inc()
+        _firings.add(outcome)
         _log.info(
             "deadline_fired",
             stream=stream.label,

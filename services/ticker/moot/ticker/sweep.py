@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
-from prometheus_client import Counter, Gauge
 
 from moot.contracts.subjects import StreamName
 from moot.domain.deadlines import Deadline
+from moot.runtime.metrics import Counter, Gauge
 from moot.runtime.readiness import Readiness
 from moot.ticker.board import Board
 from moot.ticker.firing import Firing
@@ -22,9 +22,13 @@ GRACE: Final = timedelta(seconds=2)
 ALARM: Final = timedelta(hours=1)
 """How long after its last find the sweep goes on saying so."""
 
-_missed = Counter("moot_ticker_missed_deadlines_total", "Overdue deadlines memory didn't know of")
+_missed = Counter(
+    "moot.ticker.missed_deadlines", "{deadline}", "Overdue deadlines that memory didn't know of"
+)
 _parked = Gauge(
-    "moot_ticker_parked_streams", "Streams whose deadlines nobody knows: they're in dead letters"
+    "moot.ticker.parked_streams",
+    "{stream}",
+    "Streams whose deadlines nobody knows: they're in dead letters",
 )
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -74,7 +78,7 @@ class Sweep:
         return len(missed)
 
     def _fire(self, stream: StreamName, deadline: Deadline) -> None:
-        _missed.inc()
+        _missed.add()
         _log.error(
             "deadline_missed",
             stream=stream.label,

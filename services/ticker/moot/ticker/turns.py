@@ -56,6 +56,11 @@ class Turns:
         """Return when the first of those that wait has waited long enough."""
         return self._waiting[0][0] if self._waiting else None
 
+    def due_times(self) -> list[tuple[Due, bool]]:
+        """Return what is in any lane, and whether it is fired whatever memory says; unordered."""
+        turns = [entry[-1] for entry in (*self._on_time, *self._backlog, *self._waiting)]
+        return [(turn.due, turn.missed is not None) for turn in turns]
+
     def take(self, now: int) -> Turn | None:
         """Return the next one, None when it is nobody's turn."""
         while self._waiting and self._waiting[0][0] <= now:
