@@ -19,7 +19,7 @@ from tests.support.recording import Recorder, everything
 from tests.support.servers import PASSWORD
 from tests.support.waiting import turn_of_others
 
-# What docs/operations.md says to grant.
+# As `moot.projector.roles` grants it to groups.
 READER = """
 GRANT USAGE ON SCHEMA ops TO {reader};
 GRANT SELECT ON ALL TABLES IN SCHEMA ops TO {reader};
