@@ -28,7 +28,8 @@ from moot.domain.refusal import Refused
 from moot.domain.topic_stages import Born, TopicState, Unborn, camps_of, timetable_of
 
 MICROSECOND = timedelta(microseconds=1)
-NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+NOON = datetime(2036, 11, 21, 12, tzinfo=UTC)
+"""So far ahead that no real clock makes a topic's times due while a test runs."""
 SCHEDULE = Schedule(
     signup_open_at=NOON + timedelta(hours=1),
     signup_close_at=NOON + timedelta(hours=2),

@@ -8,7 +8,14 @@ from pydantic import Field, StringConstraints
 from pydantic_core import from_json
 from starlette.responses import Response
 
-from moot.api.exchange import Api, Asked, answer_read, read_query, wait_until_known
+from moot.api.exchange import (
+    POSITIONS_END,
+    Api,
+    Asked,
+    answer_read,
+    read_query,
+    wait_until_known,
+)
 from moot.api.lists import PageQuery, answer_with, start_of
 from moot.api.operations import Operation
 from moot.api.problems import Problem
@@ -33,7 +40,7 @@ Of = StreamName | Category | None
 
 
 class EventsQuery(PageQuery):
-    after: int = Field(default=0, ge=0, lt=10**18)
+    after: int = Field(default=0, ge=0, lt=POSITIONS_END)
     """The position to begin after."""
     category: Category | None = None
     id: Annotated[str, StringConstraints(pattern=SAFE_TOKEN)] | None = None

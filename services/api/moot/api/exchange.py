@@ -47,6 +47,9 @@ JSON = "application/json"
 
 DEFAULT_WAIT_SECONDS = 5.0
 LONGEST_WAIT_SECONDS = 30.0
+POSITIONS_END = 10**18
+"""Every position is smaller."""
+
 _POSITION = re.compile(r"[0-9]{1,18}")
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*(\d{1,9})(?:$|[,;\s])")

@@ -6,7 +6,15 @@ from contextlib import suppress
 from pydantic import Field
 from starlette.responses import Response
 
-from moot.api.exchange import Api, Asked, answer_read, read_query, wait_for_position
+from moot.api.exchange import (
+    LONGEST_WAIT_SECONDS,
+    POSITIONS_END,
+    Api,
+    Asked,
+    answer_read,
+    read_query,
+    wait_for_position,
+)
 from moot.api.operations import Operation
 from moot.api.problems import Problem
 from moot.api.queries.checkpoints import Row
@@ -27,13 +35,11 @@ from moot.contracts.inbox_views import (
 )
 from moot.contracts.shape import Frozen
 
-LONGEST_WAIT_SECONDS = 30
-
 
 class InboxQuery(Frozen):
-    wait: int = Field(default=0, ge=0, le=LONGEST_WAIT_SECONDS)
+    wait: int = Field(default=0, ge=0, le=int(LONGEST_WAIT_SECONDS))
     """Seconds to wait for something that is newer than `after`."""
-    after: int = Field(default=0, ge=0, le=2**63 - 1)
+    after: int = Field(default=0, ge=0, lt=POSITIONS_END)
     """The `Chronicle-Position` of the answer that one has."""
 
 

@@ -4,10 +4,11 @@ import re
 from typing import Any
 
 from moot.api.event_stream import MEDIA_TYPE as EVENT_STREAM
+from moot.api.exchange import POSITIONS_END
 from moot.api.operations import Operation
 from moot.api.recorded import example_of
 
-_POSITION = {"type": "integer", "minimum": 1}
+_POSITION = {"type": "integer", "minimum": 1, "exclusiveMaximum": POSITIONS_END}
 _TOPIC_ID = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
 _PATH_SCHEMAS = {"topic_id": _TOPIC_ID, "position": _POSITION}
 _PATH_PARAMETER = re.compile(r"{(\w+)}")
@@ -16,7 +17,7 @@ _READ_HEADERS: list[dict[str, Any]] = [
         "name": "Chronicle-Min-Position",
         "in": "header",
         "description": "Wait until the read models have reached this position.",
-        "schema": {"type": "integer", "minimum": 0},
+        "schema": {"type": "integer", "minimum": 0, "exclusiveMaximum": POSITIONS_END},
     },
     {
         "name": "Prefer",
@@ -30,7 +31,7 @@ _LAST_EVENT_ID: dict[str, Any] = {
     "name": "Last-Event-ID",
     "in": "header",
     "description": "The `id` of the last event that was heard: go on after it.",
-    "schema": {"type": "integer", "minimum": 0},
+    "schema": {"type": "integer", "minimum": 0, "exclusiveMaximum": POSITIONS_END},
 }
 _IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",

@@ -6,7 +6,14 @@ from pydantic import Field
 from starlette.responses import Response
 
 from moot.api.event_stream import MEDIA_TYPE, EventStream, Wish
-from moot.api.exchange import Api, Asked, read_query, topic_not_found, wait_until_known
+from moot.api.exchange import (
+    POSITIONS_END,
+    Api,
+    Asked,
+    read_query,
+    topic_not_found,
+    wait_until_known,
+)
 from moot.api.held_keys import held_key
 from moot.api.operations import Operation
 from moot.api.problems import Problem
@@ -20,7 +27,7 @@ _LAST_EVENT_ID = "last-event-id"
 
 
 class StreamQuery(Frozen):
-    after: int | None = Field(default=None, ge=0, lt=10**18)
+    after: int | None = Field(default=None, ge=0, lt=POSITIONS_END)
     """The position to go on from; without it, what happens from now on. `Last-Event-ID` counts
     more."""
 

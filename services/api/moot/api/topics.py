@@ -161,10 +161,10 @@ def born(outcome: Outcome[TopicState]) -> Born:
 
 
 _TIMES: dict[str, Any] = {
-    "signup_open_at": "2026-11-21T12:00:00Z",
-    "signup_close_at": "2026-11-21T13:00:00Z",
-    "debate_start_at": "2026-11-21T14:00:00Z",
-    "debate_end_at": "2026-11-21T17:00:00Z",
+    "signup_open_at": "2036-11-21T12:00:00Z",
+    "signup_close_at": "2036-11-21T13:00:00Z",
+    "debate_start_at": "2036-11-21T14:00:00Z",
+    "debate_end_at": "2036-11-21T17:00:00Z",
 }
 _TERMS_PROBLEMS = (
     "title-required",
@@ -218,7 +218,7 @@ OPERATIONS = (
         {200: TopicView},
         who="callers",
         body=AmendTopicBody,
-        example={"debate_end_at": "2026-11-21T18:00:00Z"},
+        example={"debate_end_at": "2036-11-21T18:00:00Z"},
         problems=("topic-not-found", *_TERMS_PROBLEMS, "not-creator", "too-late-to-amend"),
     ),
     Operation(
