@@ -9,7 +9,7 @@ import pytest
 from moot.contracts.envelope import Envelope
 from moot.contracts.ids import derived_id
 from moot.runtime.chronicle import Chronicle, Message
-from moot.runtime.deciding import AnotherPosition
+from moot.runtime.deciding import PreconditionFailed
 from moot.runtime.dispatch import (
     CommandIdReused,
     Dispatcher,
@@ -222,7 +222,7 @@ async def test_loading_sees_what_others_recorded(door: Dispatcher, other_door: D
     assert await door.load(room, "parlour") == Folded(("ada",), 1)
 
 
-async def test_a_command_for_another_position_is_refused_whoever_was_first(
+async def test_a_command_for_another_state_is_refused_whoever_was_first(
     door: Dispatcher, other_door: Dispatcher, chronicle: Chronicle
 ) -> None:
     await door.dispatch(room, "parlour", enter("ada"), asked("c1"))
@@ -230,13 +230,13 @@ async def test_a_command_for_another_position_is_refused_whoever_was_first(
 
     # This one doesn't know of the second event, until it can't append.
     late = await door.dispatch(
-        room, "parlour", enter("cat"), asked("c3"), only_at=lambda position: position == 1
+        room, "parlour", enter("cat"), asked("c3"), only_if=lambda known: known.position == 1
     )
     in_time = await door.dispatch(
-        room, "parlour", enter("cat"), asked("c4"), only_at=lambda position: position == 2
+        room, "parlour", enter("cat"), asked("c4"), only_if=lambda known: known.position == 2
     )
 
-    assert late == AnotherPosition()
+    assert late == PreconditionFailed()
     assert isinstance(in_time, Outcome)
     assert await chronicle.head() == 3
 

@@ -58,5 +58,6 @@ async def test_the_clients_page_shows_what_it_says(
         key = (await admin.issue_agent_key("reader", force=True)).key
     said = await run_python(CLIENT, tmp_path, {**environment, "AGENT_KEY": key})
     assert said.startswith("cancelled insufficient signups")
+    assert said.endswith("412 precondition-failed\n")
     assert "debate-not-open" in said or "not-in-camp" in said
     assert said.endswith("412 precondition-failed\n")

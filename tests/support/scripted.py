@@ -35,8 +35,15 @@ def problem(
     return httpx2.Response(status, content=view.model_dump_json(), headers=sent)
 
 
-def answer(body: Any, *, status: int = 200, position: int | None = None) -> httpx2.Response:  # noqa: ANN401 any JSON
-    headers = {} if position is None else {"Chronicle-Position": str(position)}
+def answer(
+    body: Any,  # noqa: ANN401 any JSON
+    *,
+    status: int = 200,
+    position: int | None = None,
+    etag: str | None = None,
+) -> httpx2.Response:
+    told = {"Chronicle-Position": position, "ETag": etag}
+    headers = {name: str(value) for name, value in told.items() if value is not None}
     return httpx2.Response(status, content=json.dumps(body), headers=headers)
 
 

@@ -247,3 +247,26 @@ async def test_others_see_no_webhooks_and_no_attempts(world: World) -> None:
         (one,) = (await world.get(f"/api/announcements?topic={topic_id}", caller)).json()["items"]
         assert one["delivery_id"] == told.id_of(told.channel)
         assert (one["endpoint"], one["history"]) == (None, [])
+
+
+async def test_a_change_is_of_the_webhook_that_was_read_or_not_made(world: World) -> None:
+    path = f"/api/admin/webhooks/{(await registered(world))['id']}"
+    read = await world.get(path, ADMIN)
+    tag = {"If-Match": read.headers["ETag"]}
+    known = await world.ask("GET", path, ADMIN, headers={"If-None-Match": read.headers["ETag"]})
+    assert known.status_code == 304
+    # All webhooks are one stream: what becomes of others is no change of this one.
+    await registered(world)
+    off = await world.ask("PATCH", path, ADMIN, json={"enabled": False}, headers=tag)
+    assert off.headers["ETag"] == (await world.get(path, ADMIN)).headers["ETag"] != tag["If-Match"]
+    for method, at, body in (
+        ("PATCH", path, {"enabled": True}),
+        ("POST", f"{path}/secret", {}),
+        ("DELETE", path, None),
+    ):
+        late = await world.ask(method, at, ADMIN, json=body, headers=tag)
+        assert (late.status_code, late.json()["code"]) == (412, "precondition-failed")
+    fresh = {"If-Match": off.headers["ETag"]}
+    rotated = await world.ask("POST", f"{path}/secret", ADMIN, json={}, headers=fresh)
+    last = {"If-Match": rotated.headers["ETag"]}
+    assert (await world.ask("DELETE", path, ADMIN, headers=last)).status_code == 204

@@ -4,7 +4,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from moot.client import MootUnreachableError, ProblemError
+from moot.client import MootUnreachableError, ProblemError, WebhookChange
 from moot.client.sending import LONGEST_PAUSE, pause_before
 from tests.support.scripted import Answer, Script, answer, problem
 
@@ -142,6 +142,38 @@ async def test_reads_wait_for_nothing_when_not_asked_to() -> None:
         await moot.post_argument("b" * 32, "Because.")
         await moot.get_me()
     assert sent(script, "Chronicle-Min-Position") == [None, None]
+
+
+async def test_a_write_is_for_what_was_read_where_it_is_told_to_be() -> None:
+    webhook = {
+        "id": "c" * 32,
+        "url": "https://receiver.example/moot",
+        "event_types": [],
+        "topic_id": None,
+        "include_private": False,
+        "signing": ["v1"],
+        "enabled": True,
+        "disabled_reason": None,
+        "secret_version": 1,
+        "old_secrets": [],
+        "public_key": None,
+        "registered_at": "2026-11-21T12:00:00Z",
+    }
+    pages = answer({"items": [webhook], "next": None})
+    tagged = answer(webhook, etag='"7"')
+    script = Script([tagged, tagged, answer(webhook, etag='"8"'), httpx2.Response(204), pages])
+    async with script.client() as moot:
+        read = await moot.get_webhook("c" * 32)
+        await moot.change_webhook(read.id, WebhookChange(enabled=True))
+        changed = await moot.change_webhook(
+            read.id, WebhookChange(enabled=True), if_match=read.etag
+        )
+        await moot.remove_webhook(read.id, if_match=changed.etag)
+        (listed,) = await moot.list_webhooks().all()
+    assert sent(script, "If-Match") == [None, None, '"7"', '"8"', None]
+    assert read == changed == listed
+    with pytest.raises(LookupError, match="read or written by itself"):
+        _ = listed.etag
 
 
 async def test_a_list_goes_on_over_its_pages() -> None:

@@ -107,3 +107,23 @@ async def test_a_call_asks_for_its_operation_as_it_is_described(name: str) -> No
             (body,) = body
             schema = DESCRIBED["components"]["schemas"][schema["items"]["$ref"].rpartition("/")[2]]
         assert set(schema.get("required", [])) <= set(body) <= set(schema["properties"])
+
+
+CHANGES: dict[str, Call] = {
+    "amend_topic": lambda moot: moot.amend_topic(ID, Amendment(title="u"), if_match='"7"'),
+    "set_visibility": lambda moot: moot.set_visibility(ID, Visibility.PUBLIC, if_match='"7"'),
+    "cancel_topic": lambda moot: moot.cancel_topic(ID, "settled", if_match='"7"'),
+    "replace_judge": lambda moot: moot.replace_judge(ID, "dee", if_match='"7"'),
+    "change_webhook": lambda moot: moot.change_webhook(ID, WebhookChange(), if_match='"7"'),
+    "remove_webhook": lambda moot: moot.remove_webhook(ID, if_match='"7"'),
+    "rotate_webhook_secret": lambda moot: moot.rotate_webhook_secret(ID, if_match='"7"'),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+async def test_a_change_is_of_what_was_read(name: str) -> None:
+    script = Script([httpx2.Response(400, text="seen enough")])
+    async with script.client() as moot:
+        with pytest.raises(MootUnreachableError, match="seen enough"):
+            await CHANGES[name](moot)
+    assert script.asked[0].headers["If-Match"] == '"7"'

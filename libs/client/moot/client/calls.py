@@ -15,9 +15,9 @@ from moot.client.live import follow
 from moot.client.pages import LARGEST_PAGE, Pages
 from moot.client.problems import ProblemError, refusal_in
 from moot.client.sending import Sender
-from moot.contracts.views import EventView, PageView
+from moot.contracts.views import EventView, PageView, View
 
-ViewT = TypeVar("ViewT", bound=BaseModel)
+ViewT = TypeVar("ViewT", bound=View)
 
 Query = Mapping[str, str | int | bool | None]
 Headers = Mapping[str, str]
@@ -125,9 +125,11 @@ class Calls:
         view: type[ViewT],
         body: BaseModel | Mapping[str, Any],
         key: str | None = None,
+        *,
+        if_match: str | None = None,
     ) -> ViewT:
-        """Send a body; `key` is an Idempotency-Key of the caller's own."""
-        return _read(await self._written(method, path, body, key), view)
+        """Send a body; `key` is an Idempotency-Key of the caller's own, `if_match` an ETag."""
+        return _read(await self._written(method, path, body, key, if_match=if_match), view)
 
     async def _written(
         self,
@@ -137,10 +139,12 @@ class Calls:
         key: str | None = None,
         *,
         query: Query = NOTHING,
+        if_match: str | None = None,
     ) -> httpx2.Response:
         if isinstance(body, BaseModel):
             body = body.model_dump(mode="json", exclude_unset=True)
-        headers = {} if key is None else {"Idempotency-Key": key}
+        told = {"Idempotency-Key": key, "If-Match": if_match}
+        headers = {name: text for name, text in told.items() if text is not None}
         response = await self.request(method, path, body=body, query=query, headers=headers)
         if not response.is_success:
             raise refusal_in(response)
@@ -184,5 +188,6 @@ def _told(query: Query) -> dict[str, str]:
 
 def _read(response: httpx2.Response, view: type[ViewT]) -> ViewT:
     if response.is_success:
-        return view.model_validate_json(response.content)
+        answered = view.model_validate_json(response.content)
+        return answered.answered_with(response.headers.get("ETag"))
     raise refusal_in(response)

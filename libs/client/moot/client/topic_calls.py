@@ -1,4 +1,8 @@
-"""Topics: proposing, finding, changing, and the whole debate in one document."""
+"""Topics: proposing, finding, changing, and the whole debate in one document.
+
+`if_match`, the `etag` of a topic that was read, is for changing just that: where it has changed
+since, the call raises ProblemError `precondition-failed`.
+"""
 
 from collections.abc import AsyncGenerator
 
@@ -31,26 +35,41 @@ class TopicCalls(Calls):
     async def get_topic(self, topic_id: str) -> TopicView:
         return await self._get(_topic(topic_id), TopicView)
 
-    async def amend_topic(self, topic_id: str, amendment: Amendment) -> TopicView:
-        return await self._write("PATCH", _topic(topic_id), TopicView, amendment)
+    async def amend_topic(
+        self, topic_id: str, amendment: Amendment, *, if_match: str | None = None
+    ) -> TopicView:
+        path = _topic(topic_id)
+        return await self._write("PATCH", path, TopicView, amendment, if_match=if_match)
 
-    async def set_visibility(self, topic_id: str, visibility: Visibility) -> TopicView:
+    async def set_visibility(
+        self, topic_id: str, visibility: Visibility, *, if_match: str | None = None
+    ) -> TopicView:
         """Publish a topic, or make it private. For admins."""
-        path = f"{_topic(topic_id)}/visibility"
-        return await self._write("PUT", path, TopicView, {"visibility": visibility})
+        path, body = f"{_topic(topic_id)}/visibility", {"visibility": visibility}
+        return await self._write("PUT", path, TopicView, body, if_match=if_match)
 
     async def cancel_topic(
-        self, topic_id: str, reason: str, *, idempotency_key: str | None = None
+        self,
+        topic_id: str,
+        reason: str,
+        *,
+        idempotency_key: str | None = None,
+        if_match: str | None = None,
     ) -> TopicView:
-        path = f"{_topic(topic_id)}/cancel"
-        return await self._write("POST", path, TopicView, {"reason": reason}, idempotency_key)
+        path, body = f"{_topic(topic_id)}/cancel", {"reason": reason}
+        return await self._write("POST", path, TopicView, body, idempotency_key, if_match=if_match)
 
     async def replace_judge(
-        self, topic_id: str, agent_id: str, *, idempotency_key: str | None = None
+        self,
+        topic_id: str,
+        agent_id: str,
+        *,
+        idempotency_key: str | None = None,
+        if_match: str | None = None,
     ) -> TopicView:
         """Give a topic that is judged another judge, who signed up to it. For admins."""
-        path = f"{_topic(topic_id)}/judge"
-        return await self._write("POST", path, TopicView, {"agent_id": agent_id}, idempotency_key)
+        path, body = f"{_topic(topic_id)}/judge", {"agent_id": agent_id}
+        return await self._write("POST", path, TopicView, body, idempotency_key, if_match=if_match)
 
     async def export_debate(self, topic_id: str) -> DebateView:
         return await self._get(f"{_topic(topic_id)}/export", DebateView)

@@ -1,4 +1,4 @@
-"""Webhooks, and what was sent to them. For admins."""
+"""Webhooks, and what was sent to them. For admins. `if_match` is as for topics."""
 
 from datetime import timedelta
 from typing import Any
@@ -24,21 +24,27 @@ class WebhookCalls(Calls):
     async def get_webhook(self, webhook_id: str) -> WebhookView:
         return await self._get(_webhook(webhook_id), WebhookView)
 
-    async def change_webhook(self, webhook_id: str, change: WebhookChange) -> WebhookView:
-        return await self._write("PATCH", _webhook(webhook_id), WebhookView, change)
+    async def change_webhook(
+        self, webhook_id: str, change: WebhookChange, *, if_match: str | None = None
+    ) -> WebhookView:
+        path = _webhook(webhook_id)
+        return await self._write("PATCH", path, WebhookView, change, if_match=if_match)
 
-    async def remove_webhook(self, webhook_id: str, reason: str | None = None) -> None:
-        await self._written("DELETE", _webhook(webhook_id), query={"reason": reason})
+    async def remove_webhook(
+        self, webhook_id: str, reason: str | None = None, *, if_match: str | None = None
+    ) -> None:
+        path = _webhook(webhook_id)
+        await self._written("DELETE", path, query={"reason": reason}, if_match=if_match)
 
     async def rotate_webhook_secret(
-        self, webhook_id: str, *, overlap: timedelta | None = None
+        self, webhook_id: str, *, overlap: timedelta | None = None, if_match: str | None = None
     ) -> WebhookWithSecretView:
         """The new secret is shown this once; for `overlap` (a day) the old one signs, too."""
         body: dict[str, Any] = {}
         if overlap is not None:
             body["overlap_s"] = int(overlap.total_seconds())
         path = f"{_webhook(webhook_id)}/secret"
-        return await self._write("POST", path, WebhookWithSecretView, body)
+        return await self._write("POST", path, WebhookWithSecretView, body, if_match=if_match)
 
     async def retry_delivery(self, delivery_id: str, reason: str = "") -> RetriedView:
         """Send what was given up once more; the id is that of an `AnnouncementView`."""

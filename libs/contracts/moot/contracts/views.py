@@ -1,7 +1,8 @@
 """JSON that the API answers with. Clients rely on these shapes: fields are added, never changed."""
 
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from functools import cached_property
+from typing import Any, Generic, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -15,6 +16,20 @@ class View(BaseModel):
     """What an answer is made of. A reader passes over fields that it doesn't know yet."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
+
+    @cached_property
+    def etag(self) -> str:
+        """The `ETag` of the answer that this view is, for `If-Match`.
+
+        Raises LookupError where there is none: an item of a list has no tag.
+        """
+        raise LookupError("only what was read or written by itself has an ETag")
+
+    def answered_with(self, etag: str | None) -> Self:
+        """Remember the tag; views that differ in nothing else are equal."""
+        if etag is not None:
+            vars(self)["etag"] = etag  # where cached_property looks, and no field is
+        return self
 
 
 class RoundView(View):

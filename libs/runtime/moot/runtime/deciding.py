@@ -37,8 +37,8 @@ class CommandIdReused:
 
 
 @dataclass(frozen=True, slots=True)
-class AnotherPosition:
-    """The refusal of a command that was meant for the stream as it was at another position."""
+class PreconditionFailed:
+    """The refusal of a command that was meant for another state than it was decided on."""
 
     code: str = "precondition-failed"
     detail: str = "it has changed since it was read"

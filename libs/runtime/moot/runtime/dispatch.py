@@ -27,7 +27,6 @@ from moot.runtime.chronicle import (
     Stored,
 )
 from moot.runtime.deciding import (
-    AnotherPosition,
     Command,
     CommandContext,
     CommandIdReused,
@@ -35,6 +34,7 @@ from moot.runtime.deciding import (
     Decider,
     Folded,
     Outcome,
+    PreconditionFailed,
     Refusal,
     State,
     command_hash,
@@ -92,7 +92,7 @@ class _Known:
             self.commands[cause.command_id] = (cause.command_hash, recorded.position)
 
 
-def _anywhere(_position: int) -> bool:
+def _always(_known: Folded[Any]) -> bool:
     return True
 
 
@@ -126,9 +126,9 @@ class Dispatcher:
         command: CommandT,
         context: CommandContext,
         *,
-        only_at: Callable[[int], bool] = _anywhere,
+        only_if: Callable[[Folded[State]], bool] = _always,
     ) -> Outcome[State] | Refusal:
-        """Decide a command and record its events, if `only_at` holds for the stream's position.
+        """Decide a command and record its events, if `only_if` holds for what it is decided on.
 
         In a trace that is recorded the command has a span of its own, which its events continue.
 
@@ -143,10 +143,10 @@ class Dispatcher:
                 with span(f"decide {command.name}", attributes={"moot.stream": stream.label}):
                     context = replace(context, traceparent=current_traceparent())
                     cause = _cause(command, context)
-                    result = await self._decided(decider, stream, command, cause, only_at)
+                    result = await self._decided(decider, stream, command, cause, only_if)
             else:
                 cause = _cause(command, context)
-                result = await self._decided(decider, stream, command, cause, only_at)
+                result = await self._decided(decider, stream, command, cause, only_if)
             outcome = _how(result)
             return result
         finally:
@@ -158,7 +158,7 @@ class Dispatcher:
         stream: StreamName,
         command: CommandT,
         cause: Cause,
-        only_at: Callable[[int], bool],
+        only_if: Callable[[Folded[State]], bool],
     ) -> Outcome[State] | Refusal:
         async with self._turn(stream):
             for attempt in range(MAX_TRIES):
@@ -168,8 +168,9 @@ class Dispatcher:
                     return await self._answer_again(decider, stream, cause, seen)
                 now = self._now()
                 decision = decider.decide(known.state, command, now)
-                if isinstance(decision, Sequence) and decision and not only_at(known.position):
-                    decision = AnotherPosition()
+                asked_for = only_if(Folded(known.state, known.position))
+                if isinstance(decision, Sequence) and decision and not asked_for:
+                    decision = PreconditionFailed()
                 if isinstance(decision, Sequence) and decision:
                     recorded = await self._record(stream, known, decision, cause, now)
                     if recorded:

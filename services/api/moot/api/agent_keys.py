@@ -18,8 +18,7 @@ from moot.domain import agent_keys
 async def issue_agent_key(api: Api, asked: Asked) -> Response:
     """The raw key is in this one answer and nowhere else, so a repeat is refused."""
     body = await read_body(asked.request, IssueAgentKeyBody)
-    command_id = asked.command_id()
-    key = AgentKey.new(KeyId(derived_id("agent key", command_id)))
+    key = AgentKey.new(KeyId(derived_id("agent key", asked.command_id)))
     command = IssueAgentKey(
         by=asked.caller,
         key_id=key.key_id,
@@ -27,7 +26,7 @@ async def issue_agent_key(api: Api, asked: Asked) -> Response:
         expires_at=body.expires_at,
         force=body.force,
     )
-    outcome = await obey_once(api, asked, agent_keys, body.agent_id, command, command_id)
+    outcome = await obey_once(api, asked, agent_keys, body.agent_id, command)
     api.callers.forget(body.agent_id)
     await api.waiter.wait((PROJECTION,), outcome.position, KNOWN_SECONDS)
     api.callers.remember(StoredKey(body.agent_id, key.key_id, command.key_hash, command.expires_at))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pydantic_core import from_json
 from starlette.responses import Response
 
-from moot.api.exchange import Api, Asked, answer_resource, wait_for_position
+from moot.api.exchange import Api, Asked, answer_resource, etag_of, wait_for_position
 from moot.api.operations import Operation
 from moot.api.parked import check_shown, saying_parked
 from moot.api.problems import Problem
@@ -26,7 +26,8 @@ async def get_allocation(api: Api, asked: Asked) -> Response:
     view = allocation_view(rows)
     if view is None:
         raise Problem("allocation-not-found")
-    answer = answer_resource(asked, view, rows[0]["as_of"], rows[0]["topic_position"])
+    etag = etag_of(rows[0]["topic_position"], asked.caller)
+    answer = answer_resource(asked, view, rows[0]["as_of"], etag)
     return saying_parked(answer, parked)
 
 

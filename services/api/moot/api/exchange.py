@@ -34,8 +34,8 @@ from moot.runtime.deciding import (
     CommandContext,
     CommandIdReused,
     Decider,
+    Folded,
     Outcome,
-    Refusal,
 )
 from moot.runtime.dispatch import Dispatcher
 from moot.runtime.luck import new_id
@@ -90,6 +90,7 @@ class Asked:
 
     request: Request
     caller: Caller
+    _own_id: str = field(default_factory=new_id)
 
     @property
     def topic_id(self) -> TopicId:
@@ -110,15 +111,19 @@ class Asked:
             raise Problem("invalid-header", "Idempotency-Key: 1 to 255 visible ASCII characters")
         return key
 
+    @property
     def command_id(self) -> CommandId:
         """Derived from caller and Idempotency-Key: the same wish has one effect, however often."""
         key = self.idempotency_key
         return CommandId(
-            new_id() if key is None else derived_id("command", self.caller.auth_id, key)
+            self._own_id if key is None else derived_id("command", self.caller.auth_id, key)
         )
 
 
 Answer = Callable[[Api, Asked], Awaitable[Response]]
+
+TagOf = Callable[[StateT], ETag | None]
+"""The tag of what a command changes; None where there is no such thing."""
 
 
 def topic_not_found() -> Problem:
@@ -132,17 +137,28 @@ async def obey(
     decider: Decider[StateT, CommandT],
     stream_id: str,
     command: CommandT,
-    command_id: CommandId | None = None,
+    tag_of: TagOf[StateT] | None = None,
 ) -> Outcome[StateT]:
-    """Have a command decided and recorded. Raises Problem for a refusal."""
-    command_id = command_id or asked.command_id()
+    """Have a command decided and recorded, if `If-Match` names the tag of what it changes.
+
+    The tag is `tag_of` the state; unless given, it is that of the stream's position. Raises Problem
+    for a refusal.
+    """
     context = CommandContext(
-        command_id=command_id,
+        command_id=asked.command_id,
         caller_auth_id=asked.caller.auth_id,
-        correlation_id=command_id,
+        correlation_id=asked.command_id,
         traceparent=current_traceparent(),
     )
-    outcome = await _dispatched(api, asked, decider, stream_id, command, context)
+
+    def matches(known: Folded[StateT]) -> bool:
+        if tag_of is not None:
+            return _is_meant(asked, tag_of(known.state))
+        tag = etag_of(known.position, asked.caller) if known.position else None
+        return _is_meant(asked, tag)
+
+    # On the very state that is decided on, whoever else is at it.
+    outcome = await api.dispatcher.dispatch(decider, stream_id, command, context, only_if=matches)
     if isinstance(outcome, Outcome):
         return outcome
     if isinstance(outcome, CommandIdReused):
@@ -152,23 +168,10 @@ async def obey(
     raise Problem(code, outcome.detail, errors=errors)
 
 
-async def _dispatched(
-    api: Api,
-    asked: Asked,
-    decider: Decider[StateT, CommandT],
-    stream_id: str,
-    command: CommandT,
-    context: CommandContext,
-) -> Outcome[StateT] | Refusal:
-    """`If-Match` holds for the very state that is decided on, whoever else is at it."""
+def _is_meant(asked: Asked, tag: ETag | None) -> bool:
+    """Whether a write is for what has this tag now; None is for what doesn't exist."""
     tags = _listed(asked.request, "if-match")
-    if not tags:
-        return await api.dispatcher.dispatch(decider, stream_id, command, context)
-
-    def matches(position: int) -> bool:
-        return position > 0 and ("*" in tags or etag_of(position, asked.caller) in tags)
-
-    return await api.dispatcher.dispatch(decider, stream_id, command, context, only_at=matches)
+    return not tags or (tag is not None and ("*" in tags or tag in tags))
 
 
 async def body_of(api: Api, asked: Asked, shape: type[BodyT]) -> BodyT:
@@ -281,9 +284,8 @@ def answer_read(view: BaseModel, as_of: int) -> Response:
     return response
 
 
-def answer_resource(asked: Asked, view: BaseModel, as_of: int, position: int) -> Response:
-    """Answer with a single resource that was last changed at `position`, or with 304."""
-    etag = etag_of(position, asked.caller)
+def answer_resource(asked: Asked, view: BaseModel, as_of: int, etag: ETag) -> Response:
+    """Answer with a single resource, or with 304."""
     if is_known(asked.request, etag):
         response = Response(status_code=304)
         response.headers[POSITION] = str(as_of)
@@ -296,6 +298,11 @@ def answer_resource(asked: Asked, view: BaseModel, as_of: int, position: int) ->
 def etag_of(position: int, caller: Caller) -> ETag:
     """Strong: what a view shows follows from the position, the view's version and the caller."""
     return ETag(f'"{position}-v1-{sha256(caller.auth_id.encode()).hexdigest()[:12]}"')
+
+
+def etag_of_content(view: BaseModel) -> ETag:
+    """Of what many share a stream with, and everybody sees alike."""
+    return ETag(f'"{sha256(view.model_dump_json().encode()).hexdigest()[:16]}"')
 
 
 def is_known(request: Request, etag: ETag) -> bool:

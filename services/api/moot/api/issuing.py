@@ -8,9 +8,8 @@ from typing import Any
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from moot.api.exchange import Api, Asked, CommandT, StateT, answer_write, obey
+from moot.api.exchange import Api, Asked, CommandT, StateT, TagOf, answer_write, obey
 from moot.api.problems import Problem
-from moot.contracts.ids import CommandId
 from moot.contracts.shape import Frozen, Text
 from moot.runtime.deciding import Decider, Outcome
 
@@ -28,11 +27,11 @@ async def obey_once(
     decider: Decider[StateT, CommandT],
     stream_id: str,
     command: CommandT,
-    command_id: CommandId | None = None,
+    tag_of: TagOf[StateT] | None = None,
 ) -> Outcome[StateT]:
     """As `obey`; a repeat raises Problem `already-issued`, since it asks for another secret."""
     try:
-        return await obey(api, asked, decider, stream_id, command, command_id)
+        return await obey(api, asked, decider, stream_id, command, tag_of)
     except Problem as problem:
         if problem.code == "idempotency-key-reused":
             raise Problem("already-issued") from None

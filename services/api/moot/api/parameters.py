@@ -43,7 +43,8 @@ _IDEMPOTENCY_KEY = {
 _IF_MATCH = {
     "name": "If-Match",
     "in": "header",
-    "description": "Only if the topic, as the caller sees it, still has this `ETag`; else 412.",
+    "description": "Only if the topic or the webhook, as the caller sees it, still has this `ETag`;"
+    " else 412.",
     "schema": {"type": "string"},
 }
 _IF_NONE_MATCH = {

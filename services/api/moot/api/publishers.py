@@ -35,8 +35,7 @@ from moot.domain import publishers
 async def issue_publishing_key(api: Api, asked: Asked) -> Response:
     """The raw key is in this one answer and nowhere else, so a repeat is refused."""
     body = await read_body(asked.request, IssuePublishingKeyBody)
-    command_id = asked.command_id()
-    key = PublisherKey.new(KeyId(derived_id("publishing key", command_id)))
+    key = PublisherKey.new(KeyId(derived_id("publishing key", asked.command_id)))
     command = IssuePublishingKey(
         by=asked.caller,
         publisher=body.publisher,
@@ -47,7 +46,7 @@ async def issue_publishing_key(api: Api, asked: Asked) -> Response:
         force=body.force,
     )
     stream_id = publisher_stream_id(body.publisher)
-    outcome = await obey_once(api, asked, publishers, stream_id, command, command_id)
+    outcome = await obey_once(api, asked, publishers, stream_id, command)
     await _known_elsewhere(api, body.publisher, outcome.position)
     stored = (body.publisher, body.grant, key.key_id, command.key_hash, command.expires_at)
     api.callers.publishers.remember(StoredPublisher(*stored))

@@ -69,9 +69,8 @@ async def propose_topic(api: Api, asked: Asked) -> Response:
         invited_agents=body.invited_agents,
         announce_to=body.announce_to,
     )
-    command_id = asked.command_id()
-    topic_id = TopicId(derived_id("topic", command_id))
-    outcome = await obey(api, asked, topic, topic_id, command, command_id)
+    topic_id = TopicId(derived_id("topic", asked.command_id))
+    outcome = await obey(api, asked, topic, topic_id, command)
     response = _answer(asked, topic_id, outcome, 201)
     response.headers["Location"] = f"/api/topics/{topic_id}"
     return response
@@ -101,7 +100,8 @@ async def get_topic(api: Api, asked: Asked) -> Response:
     row = await read_topic(api.pool, topic_id, asked.caller)
     parked = await check_shown(api, asked, topic_id, row)
     view = topic_view_of_row(row, asked.caller)
-    return saying_parked(answer_resource(asked, view, row["as_of"], view.position), parked)
+    etag = etag_of(view.position, asked.caller)
+    return saying_parked(answer_resource(asked, view, row["as_of"], etag), parked)
 
 
 async def amend_topic(api: Api, asked: Asked) -> Response:

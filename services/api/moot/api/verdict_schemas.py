@@ -4,7 +4,6 @@ They are read from the Chronicle, where they are one short stream: from when one
 every replica has it.
 """
 
-from hashlib import sha256
 from typing import Any
 
 from starlette.responses import Response
@@ -15,8 +14,8 @@ from moot.api.exchange import (
     POSITION,
     Api,
     Asked,
-    ETag,
     answer_write,
+    etag_of_content,
     is_known,
     obey,
     read_query,
@@ -50,7 +49,7 @@ async def register(api: Api, asked: Asked) -> Response:
     view = _registered_view(outcome.state.schemas[body.id])
     response = answer_write(view, outcome, 201 if outcome.recorded else 200)
     response.headers["Location"] = f"/api/verdict-schemas/{body.id}"
-    response.headers["ETag"] = _etag(view)
+    response.headers["ETag"] = etag_of_content(view)
     return response
 
 
@@ -74,7 +73,7 @@ async def get_one(api: Api, asked: Asked) -> Response:
     else:
         raise Problem("verdict-schema-not-found")
     # A schema never changes, and is anybody's to read.
-    etag = _etag(view)
+    etag = etag_of_content(view)
     headers = {"ETag": etag, "Cache-Control": "public, max-age=86400", POSITION: str(as_of)}
     if is_known(asked.request, etag):
         return Response(status_code=304, headers=headers)
@@ -91,10 +90,6 @@ async def registered_schema(api: Api, schema_id: str) -> dict[str, Any] | None:
 
 async def _registry(api: Api) -> registered_schemas.Registry:
     return (await api.dispatcher.load(registered_schemas, REGISTRY)).state
-
-
-def _etag(view: VerdictSchemaView) -> ETag:
-    return ETag(f'"{sha256(view.model_dump_json().encode()).hexdigest()[:16]}"')
 
 
 def _view(schema: VerdictSchema) -> VerdictSchemaView:

@@ -10,6 +10,7 @@ from moot.api.exchange import (
     answer_resource,
     answer_write,
     body_of,
+    etag_of,
     obey,
     wait_for_position,
 )
@@ -48,7 +49,8 @@ async def get_verdict(api: Api, asked: Asked) -> Response:
     if row["judge_id"] is None:
         raise Problem("verdict-not-found")
     view = verdict_view_of_row(row)
-    return saying_parked(answer_resource(asked, view, row["as_of"], view.position), parked)
+    etag = etag_of(view.position, asked.caller)
+    return saying_parked(answer_resource(asked, view, row["as_of"], etag), parked)
 
 
 def verdict_view(recorded: Recorded) -> VerdictView:

@@ -12,9 +12,12 @@ from moot.api.bodies import ChangeWebhookBody, RegisterWebhookBody, RotateSecret
 from moot.api.exchange import (
     Api,
     Asked,
+    ETag,
+    TagOf,
     answer_gone,
-    answer_read,
+    answer_resource,
     answer_write,
+    etag_of_content,
     obey,
     read_query,
 )
@@ -46,15 +49,14 @@ class RemoveQuery(Frozen):
 
 async def register_webhook(api: Api, asked: Asked) -> Response:
     body = await read_body(asked.request, RegisterWebhookBody)
-    command_id = asked.command_id()
-    webhook_id = WebhookId(derived_id("webhook", command_id))
+    webhook_id = WebhookId(derived_id("webhook", asked.command_id))
     command = RegisterWebhook(
         by=asked.caller,
         webhook_id=webhook_id,
         terms=body.terms,
         fingerprint=WebhookSecret.derive(api.secret_key, webhook_id, 1).fingerprint,
     )
-    outcome = await obey(api, asked, webhooks, WEBHOOKS, command, command_id)
+    outcome = await obey(api, asked, webhooks, WEBHOOKS, command)
     response = _answer_with_secret(api, webhook_id, outcome)
     response.headers["Location"] = f"/api/admin/webhooks/{webhook_id}"
     return response
@@ -75,7 +77,8 @@ async def list_all(api: Api, asked: Asked) -> Response:
 async def get_webhook(api: Api, asked: Asked) -> Response:
     known = await api.dispatcher.load(webhooks, WEBHOOKS)
     webhook_id, webhook = _asked_for(asked, known.state)
-    return answer_read(_view(api, webhook_id, webhook), known.position)
+    view = _view(api, webhook_id, webhook)
+    return answer_resource(asked, view, known.position, etag_of_content(view))
 
 
 async def change_webhook(api: Api, asked: Asked) -> Response:
@@ -89,8 +92,12 @@ async def change_webhook(api: Api, asked: Asked) -> Response:
         enabled=body.enabled,
         reason=body.reason,
     )
-    outcome = await obey(api, asked, webhooks, WEBHOOKS, command)
-    return answer_write(_view(api, webhook_id, outcome.state.by_id[webhook_id]), outcome)
+    tag_of = _tag_of(api, webhook_id)
+    outcome = await obey(api, asked, webhooks, WEBHOOKS, command, tag_of=tag_of)
+    view = _view(api, webhook_id, outcome.state.by_id[webhook_id])
+    response = answer_write(view, outcome)
+    response.headers["ETag"] = etag_of_content(view)
+    return response
 
 
 async def rotate_secret(api: Api, asked: Asked) -> Response:
@@ -106,7 +113,8 @@ async def rotate_secret(api: Api, asked: Asked) -> Response:
         overlap=timedelta(seconds=body.overlap_s),
     )
     # The same request again asks for the version after the one that it got.
-    outcome = await obey_once(api, asked, webhooks, WEBHOOKS, command)
+    tag_of = _tag_of(api, webhook_id)
+    outcome = await obey_once(api, asked, webhooks, WEBHOOKS, command, tag_of=tag_of)
     return _answer_with_secret(api, webhook_id, outcome)
 
 
@@ -114,7 +122,8 @@ async def remove_webhook(api: Api, asked: Asked) -> Response:
     query = read_query(asked.request, RemoveQuery)
     webhook_id = WebhookId(asked.request.path_params["webhook_id"])
     command = RemoveWebhook(by=asked.caller, webhook_id=webhook_id, reason=query.reason)
-    outcome = await obey(api, asked, webhooks, WEBHOOKS, command)
+    tag_of = _tag_of(api, webhook_id)
+    outcome = await obey(api, asked, webhooks, WEBHOOKS, command, tag_of=tag_of)
     return answer_gone(outcome)
 
 
@@ -133,10 +142,22 @@ def _answer_with_secret(api: Api, webhook_id: WebhookId, outcome: Outcome[Webhoo
         raise Problem("already-issued")
     webhook = outcome.state.by_id[webhook_id]
     secret = WebhookSecret.derive(api.secret_key, webhook_id, webhook.secret.version)
-    shown = _view(api, webhook_id, webhook).model_dump()
-    response = answer_write(WebhookWithSecretView(**shown, secret=secret.text), outcome, 201)
+    view = _view(api, webhook_id, webhook)
+    shown = WebhookWithSecretView(**view.model_dump(), secret=secret.text)
+    response = answer_write(shown, outcome, 201)
+    response.headers["ETag"] = etag_of_content(view)
     response.headers["Cache-Control"] = "no-store"
     return response
+
+
+def _tag_of(api: Api, webhook_id: WebhookId) -> TagOf[Webhooks]:
+    """All webhooks are one stream: its position, which any of them changes, is no tag of one."""
+
+    def tag_of(known: Webhooks) -> ETag | None:
+        webhook = known.by_id.get(webhook_id)
+        return None if webhook is None else etag_of_content(_view(api, webhook_id, webhook))
+
+    return tag_of
 
 
 def _view(api: Api, webhook_id: WebhookId, webhook: Webhook) -> WebhookView:
@@ -201,7 +222,7 @@ OPERATIONS = (
         "webhooks",
         "Show a webhook",
         get_webhook,
-        {200: WebhookView},
+        {200: WebhookView, 304: None},
         who="admins",
         problems=("webhook-not-found",),
     ),
