@@ -14,8 +14,14 @@ AT_ONCE = timedelta(0)
 """Whoever types a command rather knows now that nobody answers."""
 
 
-def reached(address: str, *, key: str | None = None, admin_key: str | None = None) -> MootClient:
-    return MootClient.connect(address, agent_key=key, admin_key=admin_key, patience=AT_ONCE)
+def reached(
+    address: str,
+    *,
+    key: str | None = None,
+    admin_key: str | None = None,
+    patience: timedelta = AT_ONCE,
+) -> MootClient:
+    return MootClient.connect(address, agent_key=key, admin_key=admin_key, patience=patience)
 
 
 def answer_to(calls: Coroutine[Any, Any, AnswerT]) -> AnswerT:

@@ -25,6 +25,8 @@ app = typer.Typer(no_args_is_help=True, help="What is debated.")
 AnswerT = TypeVar("AnswerT")
 
 TopicId = Annotated[str, typer.Argument(metavar="TOPIC", help="The topic's id.")]
+A_RESTART = timedelta(minutes=2)
+"""How long who watches waits for an API that was there to come back."""
 LAST_EVENTS = ("moot.topic.verdict_submitted.v1", "moot.topic.topic_cancelled.v1")
 
 
@@ -149,7 +151,8 @@ def watch(
                     return
 
     try:
-        _asked(caller_at(data, api, key), follow)
+        _asked(caller_at(data, api, key), lambda moot: moot.get_liveness())
+        _asked(caller_at(data, api, key, patience=A_RESTART), follow)
     except KeyboardInterrupt:
         raise typer.Exit from None
 

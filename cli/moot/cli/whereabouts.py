@@ -1,11 +1,12 @@
 """Where the Moot is that a command is about: as the environment says, else the one running here."""
 
 import os
+from datetime import timedelta
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from moot.cli.calls import reached
+from moot.cli.calls import AT_ONCE, reached
 from moot.cli.errors import SettingsError
 from moot.cli.local.data_folder import RUNNING_FILE
 from moot.cli.local.external import external_servers, value_of
@@ -69,17 +70,19 @@ def api_of(data: Path, api: str | None) -> tuple[str, str]:
     return address, key
 
 
-def caller_at(data: Path, api: str | None, agent_key: str | None) -> MootClient:
+def caller_at(
+    data: Path, api: str | None, agent_key: str | None, *, patience: timedelta = AT_ONCE
+) -> MootClient:
     """A client in the name of the agent whose key is given, else of the admin, else of nobody.
 
     Raises SettingsError where there is no API.
     """
     address = address_of(data, api)
     if agent_key is not None:
-        return reached(address, key=agent_key)
+        return reached(address, key=agent_key, patience=patience)
     running = _running_in(data)
     admin_key = value_of("MOOT_ADMIN_KEY", os.environ) or (running.admin_key if running else None)
-    return reached(address, admin_key=admin_key)
+    return reached(address, admin_key=admin_key, patience=patience)
 
 
 def _running_in(data: Path) -> Running | None:
