@@ -37,7 +37,7 @@ $(READY): requirements.lock pyproject.toml $(MEMBERS:%=%/pyproject.toml)
 	  echo "Setting up .venv" >&2; rm -rf .venv && $(PYTHON) -m venv .venv; }
 	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock >.venv/uv.lock
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r .venv/uv.lock
-	@$(UV) pip sync -q --python $(BIN)/python --require-hashes requirements.lock
+	@$(UV) pip sync -q --python $(BIN)/python --require-hashes --compile-bytecode requirements.lock
 	@$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation $(MEMBERS:%=-e ./%)
 	@echo "$(CURDIR)" >$@
 
