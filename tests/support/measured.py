@@ -6,7 +6,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.resources import Resource
 from prometheus_client import REGISTRY
 
-from moot.runtime.metrics import start_metrics
+from moot.runtime.providers import start_metrics
 
 
 def measured(name: str, **labels: str) -> float | None:

@@ -54,7 +54,7 @@ app.add_typer(deliveries.app, name="deliveries")
 @app.callback()
 def log_to_stderr() -> None:
     # Not needed for --help, and slow to import.
-    from moot.runtime.telemetry import start_logging  # noqa: PLC0415
+    from moot.runtime.logs import start_logging  # noqa: PLC0415
 
     start_logging("cli", log_format="console", level="warning", stream=sys.stderr)
 

@@ -17,10 +17,11 @@ import structlog
 import uvloop
 
 from moot.runtime import health
+from moot.runtime.logs import start_logging
 from moot.runtime.process_metrics import watch_loop
+from moot.runtime.providers import start_telemetry
 from moot.runtime.readiness import Readiness
 from moot.runtime.settings import RuntimeSettings, load_settings
-from moot.runtime.telemetry import start_logging, start_telemetry
 
 # Together under the 5 s that a stopping process has.
 DRAIN_SECONDS = 3.0

@@ -9,13 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from opentelemetry import metrics
-from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
-from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.metrics import CallbackOptions, Observation
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
-from opentelemetry.sdk.resources import Resource
-from prometheus_client import GC_COLLECTOR, PLATFORM_COLLECTOR, PROCESS_COLLECTOR, REGISTRY
 
 Values = tuple[str, ...]
 """The attributes' values, in the order in which the instrument names them."""
@@ -135,20 +129,6 @@ class Histogram:
         if known is None:
             known = self._known[values] = dict(zip(self._attributes, values, strict=True))
         self._instrument.record(max(seconds, 0.0), known)
-
-
-def start_metrics(resource: Resource, *, exports: bool) -> MeterProvider:
-    """Measure this process, for `/metrics`; with `exports` send it by OTLP/HTTP as well."""
-    for collector in (PROCESS_COLLECTOR, PLATFORM_COLLECTOR, GC_COLLECTOR):
-        REGISTRY.unregister(collector)  # `moot.runtime.process_metrics` says it by OTLP, too
-    by_http = [PeriodicExportingMetricReader(OTLPMetricExporter())] if exports else []
-    provider = MeterProvider(
-        metric_readers=[PrometheusMetricReader(scope_info_enabled=False), *by_http],
-        resource=resource,
-        shutdown_on_exit=False,
-    )
-    metrics.set_meter_provider(provider)
-    return provider
 
 
 def _declare(kind: str, name: str, unit: str, description: str, attributes: Values) -> None:
