@@ -1,13 +1,12 @@
 """Who may read a topic, and what a caller may ask for: rules on a standing, whatever it's from."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from moot.contracts.debates import Caller, Camp, CampSeat, Stage, Visibility
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """How a topic stands, as far as these rules look. `signed_up` is about the caller."""
 
     stage: Stage

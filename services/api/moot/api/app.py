@@ -1,6 +1,8 @@
 """Wires the API: connections, the app, and the jobs of its process."""
 
 from fastapi import FastAPI
+from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from moot.api.callers import Callers
 from moot.api.client_addresses import ClientAddresses
@@ -53,8 +55,14 @@ TABLES = (
 PROJECTIONS = (DEBATES, ANNOUNCEMENTS, ATTEMPTS, DEADLINES, AGENT_KEYS, PUBLISHING)
 
 
+class _App(FastAPI):
+    def build_middleware_stack(self) -> ASGIApp:
+        """Leave out what FastAPI adds for forms, body limits and telemetry: ours are elsewhere."""
+        return Starlette.build_middleware_stack(self)
+
+
 def create_app(api: Api, readiness: Readiness) -> FastAPI:
-    app = FastAPI(
+    app = _App(
         title="Moot",
         openapi_url=None,
         docs_url=None,

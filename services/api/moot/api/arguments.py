@@ -16,7 +16,9 @@ from moot.api.operations import Operation
 from moot.api.parked import check_shown, saying_parked
 from moot.api.queries.arguments import PROJECTIONS, list_arguments
 from moot.api.queries.checkpoints import Row
+from moot.contracts.debates import Camp
 from moot.contracts.envelope import Recorded
+from moot.contracts.shape import checked
 from moot.contracts.topic_commands import PostArgument
 from moot.contracts.topic_events import ArgumentPosted
 from moot.contracts.views import ArgumentView, PageView
@@ -65,15 +67,16 @@ def argument_view(recorded: Recorded) -> ArgumentView:
 
 
 def argument_view_of_row(row: Row) -> ArgumentView:
-    return ArgumentView(
-        id=row["argument_id"].hex,
-        camp=row["camp"],
-        agent_id=row["agent_id"],
-        round_no=row["round_no"],
-        content=row["content"],
-        posted_at=row["posted_at"],
-        position=row["position"],
-    )
+    fields = {
+        "id": row["argument_id"].hex,
+        "camp": Camp(row["camp"]),
+        "agent_id": row["agent_id"],
+        "round_no": row["round_no"],
+        "content": row["content"],
+        "posted_at": row["posted_at"],
+        "position": row["position"],
+    }
+    return checked(ArgumentView, fields)
 
 
 OPERATIONS = (

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -30,7 +31,7 @@ class ClientAddresses:
         the header, the client may have made up.
         """
         host = request.client.host if request.client is not None else "unknown"
-        address = _parsed(host)
+        address = _peer(host)
         if address is None:
             return host
         for earlier in _forwarded(request) if self.trusted else ():
@@ -41,6 +42,12 @@ class ClientAddresses:
 
     def _trusts(self, address: IPv4Address | IPv6Address) -> bool:
         return any(address in network for network in self.trusted)
+
+
+@lru_cache(maxsize=1024)
+def _peer(host: str) -> IPv4Address | IPv6Address | None:
+    """Who asks, asks again; what a header says isn't kept, as it may be long."""
+    return _parsed(host)
 
 
 def _forwarded(request: Request) -> Iterator[IPv4Address | IPv6Address | None]:
@@ -65,6 +72,7 @@ def _parsed(text: str) -> IPv4Address | IPv6Address | None:
     return address
 
 
+@lru_cache(maxsize=1024)
 def _named(address: IPv4Address | IPv6Address) -> str:
     if isinstance(address, IPv6Address):
         return str(IPv6Network((address, 64), strict=False))

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, NewType, TypeVar
 
@@ -297,7 +298,12 @@ def answer_resource(asked: Asked, view: BaseModel, as_of: int, etag: ETag) -> Re
 
 def etag_of(position: int, caller: Caller) -> ETag:
     """Strong: what a view shows follows from the position, the view's version and the caller."""
-    return ETag(f'"{position}-v1-{sha256(caller.auth_id.encode()).hexdigest()[:12]}"')
+    return ETag(f'"{position}-v1-{_tag_of(caller.auth_id)}"')
+
+
+@lru_cache(maxsize=1024)
+def _tag_of(auth_id: str) -> str:
+    return sha256(auth_id.encode()).hexdigest()[:12]
 
 
 def etag_of_content(view: BaseModel) -> ETag:

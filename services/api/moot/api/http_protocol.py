@@ -47,6 +47,9 @@ class BoundedHttp(HttpToolsProtocol):
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
                 self._refuse(Problem("head-limit-exceeded"))
+            else:
+                # A head that comes in one piece, as most do, needs no timer.
+                self._begin_waiting(self.head_seconds)
         elif self._in_body:
             self._begin_waiting(self.body_seconds)
         elif self._is_idle():
@@ -57,7 +60,6 @@ class BoundedHttp(HttpToolsProtocol):
         super().on_message_begin()
         self.scope["extensions"] = {HANG_UP: {"now": self.transport.abort}}
         self._in_head, self._head_bytes = True, 0
-        self._begin_waiting(self.head_seconds)
 
     def on_headers_complete(self) -> None:
         self._in_head, self._in_body = False, True
