@@ -145,8 +145,13 @@ async def _connected(servers: Servers, connections: int) -> AsyncGenerator[Opera
                 await nats.open(servers.nats_url, name="moot-cli")
         except TimeoutError as error:
             where = without_password(servers.nats_url)
-            raise SurroundingsError(f"NATS at {where} doesn't answer.") from error
+            raise SurroundingsError(f"NATS at {where} doesn't answer: {nats.absence}.") from error
         async with await connect_pool(settings, name="cli", size=connections) as pool:
-            yield Operator.of(JetStreamChronicle(nats), pool)
+            try:
+                yield Operator.of(JetStreamChronicle(nats), pool)
+            except ChronicleUnavailableError as error:
+                if (refused := nats.refusals.reason) is not None:
+                    raise SurroundingsError(f"{refused}.") from error
+                raise
     finally:
         await nats.close()

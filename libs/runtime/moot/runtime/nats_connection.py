@@ -20,11 +20,13 @@ from nats.errors import Error as NatsError
 
 from moot.contracts.ids import is_safe_token
 from moot.runtime.nats_frames import Frame, FrameClient, frame_of
+from moot.runtime.refusals import Refusals
 
 _log = structlog.stdlib.get_logger(__name__)
 
 STATUS = "Status"
 NO_RESPONDERS = "503"
+CONNECT_SECONDS = 5.0
 REQUEST_SECONDS = 2.0
 _PENDING_BYTES = 16 * 1024 * 1024
 
@@ -45,6 +47,9 @@ class NatsConnection:
         self.client = FrameClient()
         self.sessions = 0
         """How often it has connected: another number, and what was in flight is lost."""
+        self.refusals = Refusals()
+        self._trouble = ""
+        """Why there is no connection, as far as anybody said."""
         self._connected = asyncio.Event()
         self._inbox = ""
         self._tokens = itertools.count()
@@ -91,6 +96,11 @@ class NatsConnection:
     @property
     def connected(self) -> bool:
         return self._connected.is_set()
+
+    @property
+    def absence(self) -> str:
+        """Say that there is no connection, and why, if that is known."""
+        return f"not connected to NATS: {self._trouble}".removesuffix(": ")
 
     async def until_connected(self) -> None:
         await self._connected.wait()
@@ -144,7 +154,7 @@ class NatsConnection:
     ) -> None:
         """Raises LostAnswerError when there is no connection to publish on."""
         if not self.connected:
-            raise LostAnswerError("not connected to NATS")
+            raise LostAnswerError(self.absence)
         try:
             await self.client.publish(subject, body, reply=reply, headers=headers)
         except NatsError as error:
@@ -202,6 +212,8 @@ class NatsConnection:
         self.sessions += 1
         self._connected.set()
         self._reported.clear()
+        self._trouble = ""
+        self.refusals.forget()
         _log.info("nats_connected", session=self.sessions)
         self._tell_watchers()
 
@@ -228,15 +240,22 @@ class NatsConnection:
     async def _on_error(self, error: Exception) -> None:
         # Five attempts a second fail alike while a server is away: one line says it.
         text = repr(error)
+        if not self.refusals.note(error) and not self.connected:
+            self._trouble = str(error).removeprefix("nats: ").strip("'") or text
         if text not in self._reported:
             self._reported.add(text)
             _log.warning("nats_error", error=text)
 
 
 async def connect(settings: NatsSettings, *, name: str = "moot") -> NatsConnection:
-    """Return the process's connection; it waits until there is a server."""
+    """Return the process's connection. Raises LostAnswerError when there is none within 5 s."""
     connection = NatsConnection()
-    await connection.open(settings.nats_url, name=name)
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            await connection.open(settings.nats_url, name=name)
+    except TimeoutError as error:
+        await connection.close()
+        raise LostAnswerError(connection.absence) from error
     return connection
 
 

@@ -6,13 +6,13 @@ refuses with a text for the operator. `check_chronicle` only looks.
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from moot.contracts.envelope import MAX_MESSAGE_BYTES
-from moot.contracts.subjects import CHRONICLE, DEAD, Category, category_filter
+from moot.contracts.subjects import CHRONICLE, DEAD, Category, StreamName, category_filter
 from moot.runtime.jetstream_api import CREATED, NOT_FOUND, JetStreamError, ask
 from moot.runtime.nats_connection import LostAnswerError, NatsConnection
 from moot.runtime.nats_monitor import SyncPolicy, sync_policy, write_problem
@@ -21,6 +21,12 @@ OLDEST_SERVER = (2, 12)
 """Atomic batches came with it."""
 
 _CONNECT_SECONDS = 10.0
+_CHECK_SECONDS = 1.5
+"""Less than a check may take, so that its reason is told."""
+
+_NEVER_STORED = {"Nats-Expected-Last-Sequence": str(2**63 - 1)}
+"""The stream's last position will never be this one."""
+
 _SECOND = 1_000_000_000
 _DUPLICATE_WINDOW = 120 * _SECOND
 
@@ -155,26 +161,37 @@ async def provision(nats_url: str, monitor_url: str | None = None) -> ProvisionR
             raise ProvisionError(f"NATS refuses: {error}") from error
         except LostAnswerError as error:
             raise ProvisionError(
-                f"JetStream doesn't answer ({error}): is it enabled, and allowed for this user?"
+                f"JetStream doesn't answer ({connection.refusals.reason or error}): is it enabled,"
+                " and allowed for this user?"
             ) from error
         return ProvisionReport(version, sync, tuple(work.created), tuple(work.updated))
 
 
-async def check_chronicle(connection: NatsConnection, monitor_url: str | None = None) -> list[str]:
+async def check_chronicle(
+    connection: NatsConnection,
+    monitor_url: str | None = None,
+    *,
+    appends: Sequence[Category | StreamName] = (),
+) -> list[str]:
     """Return why the Chronicle can't be relied on, a line each; none when it can.
 
-    That the sync policy isn't known is no problem: ask `sync_policy` for it.
+    `appends`: what this process's user has to be allowed to append to. That the sync policy isn't
+    known is no problem: ask `sync_policy` for it.
     """
     try:
-        config = (await ask(connection, f"STREAM.INFO.{CHRONICLE}"))["config"]
+        await _try_to_append(connection, [_some_stream(of).subject for of in appends])
+        info = await ask(connection, f"STREAM.INFO.{CHRONICLE}", timeout=_CHECK_SECONDS)
     except JetStreamError as error:
         if error.code == NOT_FOUND:
             return [f"There is no stream {CHRONICLE}: run `moot provision`."]
         return [f"NATS refuses: {error}"]
     except LostAnswerError as error:
-        return [f"NATS doesn't answer: {error}"]
+        return [connection.refusals.reason or f"NATS doesn't answer: {error}"]
+    config = info["config"]
     needed = {**_GUARANTEES, "allow_direct": True, "allow_atomic": True}
     problems = [f"{CHRONICLE}: {line}" for line in _differences(config, needed)]
+    if (refused := connection.refusals.reason) is not None:
+        problems.append(refused)
     if 0 <= config.get("max_msg_size", -1) < MAX_MESSAGE_BYTES:
         problems.append(f"{CHRONICLE}: max_msg_size is below {MAX_MESSAGE_BYTES}")
     if await sync_policy(monitor_url) is SyncPolicy.WEAKER:
@@ -182,6 +199,17 @@ async def check_chronicle(connection: NatsConnection, monitor_url: str | None = 
     if (stuck := await write_problem(monitor_url)) is not None:
         problems.append(f"NATS stores nothing until it is started again: {stuck}")
     return problems
+
+
+async def _try_to_append(connection: NatsConnection, subjects: Sequence[str]) -> None:
+    """Send what the stream won't take: a refusal comes before the answer to the next question."""
+    connection.refusals.forget(subjects)
+    for subject in subjects:
+        await connection.publish(subject, b"", headers=_NEVER_STORED)
+
+
+def _some_stream(of: Category | StreamName) -> StreamName:
+    return of if isinstance(of, StreamName) else StreamName(of, "tried")
 
 
 _WEAK_SYNC = (
@@ -279,7 +307,7 @@ async def _connected(nats_url: str) -> AsyncGenerator[NatsConnection]:
     except TimeoutError as error:
         await connection.close()
         raise ProvisionError(
-            f"No NATS server answered within {_CONNECT_SECONDS:.0f} s."
+            f"No NATS server answered within {_CONNECT_SECONDS:.0f} s: {connection.absence}."
             " Is NATS_URL right, and the server running?"
         ) from error
     try:

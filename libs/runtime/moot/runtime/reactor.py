@@ -32,6 +32,7 @@ from moot.runtime.chronicle import Stored
 from moot.runtime.decoding import UndecodableEventError, decoded
 from moot.runtime.metrics import SECONDS, Counter, Gauge, Histogram
 from moot.runtime.nats_connection import inbox_prefix
+from moot.runtime.refusals import Refusals
 from moot.runtime.telemetry import span
 
 React = Callable[[Recorded], Awaitable[str | None]]
@@ -40,9 +41,6 @@ React = Callable[[Recorded], Awaitable[str | None]]
 FIRST_DELAY_SECONDS: Final = 0.1
 LONGEST_DELAY_SECONDS: Final = 30.0
 GRACEFUL_SECONDS: Final = 2.5
-VIOLATION: Final = "permissions violation"
-"""How the server says that this user may not publish or subscribe."""
-
 POLL_SECONDS: Final = 1.0
 """How long one pull waits: also the most that is lost when a reconnect swallows it."""
 
@@ -100,7 +98,8 @@ class Reactor:
         self._subscriptions = subscriptions
         # FastStream doesn't take it from the connection, and wants it whole.
         self._inboxes = f"{inbox_prefix(nats_url)}.".encode()
-        self._broker = _broker(nats_url, name or f"moot-{service}")
+        self._refusals = Refusals()
+        self._broker = _broker(nats_url, name or f"moot-{service}", self._refusals)
         self._jetstream: JetStreamContext | None = None
         self._stopped = asyncio.Event()
 
@@ -155,9 +154,12 @@ class Reactor:
 
     async def check(self) -> str | None:
         """Say why it can't react now; None when it can."""
+        # Who is refused an answer would wait for it in vain.
+        if (refused := self._refusals.reason) is not None:
+            return refused
         for subscription in self._subscriptions:
             await self._info(subscription.durable)
-        return None
+        return self._refusals.reason
 
     async def run(self) -> None:
         """Last as long as the reactor reacts; it has been started before."""
@@ -207,7 +209,15 @@ class Reactor:
         self._stopped.set()
 
 
-def _broker(nats_url: str, name: str) -> NatsBroker:
+def _broker(nats_url: str, name: str, refusals: Refusals) -> NatsBroker:
+    async def tell_refusal(error: Exception) -> None:
+        # Of all else the process's other connection to the same server tells.
+        if refusals.note(error):
+            _log.error("nats_refused", error=str(error))
+
+    async def forget() -> None:
+        refusals.forget()
+
     return NatsBroker(
         nats_url,
         name=name,
@@ -216,17 +226,12 @@ def _broker(nats_url: str, name: str) -> NatsBroker:
         reconnect_time_wait=0.2,  # pyright: ignore[reportArgumentType] seconds, fractions too
         ping_interval=5,
         max_outstanding_pings=2,
-        error_cb=_tell_violation,
+        error_cb=tell_refusal,
+        reconnected_cb=forget,
         graceful_timeout=GRACEFUL_SECONDS,
         apply_types=False,
         logger=None,
     )
-
-
-async def _tell_violation(error: Exception) -> None:
-    """Of all else the process's other connection to the same server tells."""
-    if VIOLATION in str(error).lower():
-        _log.error("nats_refused", error=str(error))
 
 
 async def _whole(message: NatsMessage) -> NatsMessage:

@@ -1,7 +1,10 @@
 """Wires the allocator: sign-up opened or closed → a commitment, a draw."""
 
+from typing import Final
+
 from moot.allocator.allocating import Allocating
 from moot.allocator.settings import AllocatorSettings
+from moot.contracts.subjects import Category
 from moot.runtime.clock import utc_now
 from moot.runtime.dispatch import Dispatcher
 from moot.runtime.jetstream import JetStreamChronicle, connect
@@ -9,6 +12,7 @@ from moot.runtime.lifecycle import Host, Service
 from moot.runtime.provision import check_chronicle
 from moot.runtime.reactor import Reactor, Subscription
 
+APPENDS: Final[tuple[Category, ...]] = ("topic",)
 IN_FLIGHT = 4
 """Topics drawn at the same time; one topic's two events may come in any order."""
 
@@ -25,7 +29,8 @@ async def build(settings: AllocatorSettings, host: Host) -> Service:
     )
 
     async def chronicle_holds() -> str | None:
-        return "; ".join(await check_chronicle(connection, settings.nats_monitor_url)) or None
+        monitor_url = settings.nats_monitor_url
+        return "; ".join(await check_chronicle(connection, monitor_url, appends=APPENDS)) or None
 
     host.readiness.add("chronicle", chronicle_holds)
     host.readiness.add("subscription", reactor.check)

@@ -1,5 +1,7 @@
 """Wires the announcer: a topic's event → a request for delivery → posts until it has arrived."""
 
+from typing import Final
+
 import structlog
 
 from moot.announcer.addresses import Addresses
@@ -10,6 +12,7 @@ from moot.announcer.fabric import Fabric
 from moot.announcer.requesting import Requesting
 from moot.announcer.settings import AnnouncerSettings
 from moot.announcer.webhooks import WebhookPosts
+from moot.contracts.subjects import Category
 from moot.runtime.clock import utc_now
 from moot.runtime.dispatch import Dispatcher
 from moot.runtime.jetstream import JetStreamChronicle, connect
@@ -18,6 +21,7 @@ from moot.runtime.nats_connection import NatsConnection
 from moot.runtime.provision import check_chronicle
 from moot.runtime.reactor import Reactor, Subscription
 
+APPENDS: Final[tuple[Category, ...]] = ("delivery",)
 REQUESTS_IN_FLIGHT = 4
 ATTEMPTS_IN_FLIGHT = 32
 FABRIC_CONNECTIONS = 20
@@ -38,7 +42,8 @@ async def build(settings: AnnouncerSettings, host: Host) -> Service:
     reactor = _announcing(settings, host, connection, to)
 
     async def chronicle_holds() -> str | None:
-        return "; ".join(await check_chronicle(connection, settings.nats_monitor_url)) or None
+        monitor_url = settings.nats_monitor_url
+        return "; ".join(await check_chronicle(connection, monitor_url, appends=APPENDS)) or None
 
     host.readiness.add("chronicle", chronicle_holds)
     host.readiness.add("subscription", reactor.check)

@@ -1,5 +1,7 @@
 """Wires the API: connections, the app, and the jobs of its process."""
 
+from typing import Final
+
 from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
@@ -25,6 +27,8 @@ from moot.api.rate_limits import RateLimits
 from moot.api.routes import OPERATIONS
 from moot.api.server import HttpServer, bind
 from moot.api.settings import ApiSettings
+from moot.contracts.subjects import Category, StreamName
+from moot.contracts.verdict_schemas import REGISTRY
 from moot.runtime.clock import utc_now
 from moot.runtime.database import Pool, PositionWaiter, connect_pool, schema_problem
 from moot.runtime.dispatch import Dispatcher
@@ -35,6 +39,14 @@ from moot.runtime.provision import check_chronicle
 from moot.runtime.readiness import Readiness
 
 SOURCE = "moot/api"
+APPENDS: Final[tuple[Category | StreamName, ...]] = (
+    "topic",
+    "access",
+    "delivery",
+    "artifact",
+    "posture",
+    StreamName("operation", REGISTRY),
+)
 TABLES = (
     "agent_keys",
     "announcements",
@@ -142,4 +154,5 @@ def _api(settings: ApiSettings, connection: NatsConnection, pool: Pool) -> Api:
 
 
 async def _chronicle_problem(settings: ApiSettings, connection: NatsConnection) -> str | None:
-    return "; ".join(await check_chronicle(connection, settings.nats_monitor_url)) or None
+    monitor_url = settings.nats_monitor_url
+    return "; ".join(await check_chronicle(connection, monitor_url, appends=APPENDS)) or None

@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import datetime
+from typing import Final
 
-from moot.contracts.subjects import ticker_heartbeat
+from moot.contracts.subjects import Category, ticker_heartbeat
 from moot.runtime.chronicle_clock import ChronicleClock
 from moot.runtime.database import Pool, connect_pool
 from moot.runtime.dispatch import Dispatcher
@@ -20,6 +21,8 @@ from moot.ticker.firing import Firing
 from moot.ticker.settings import TickerSettings
 from moot.ticker.snapshot import Overdue, Snapshot, open_overdue, open_snapshot
 from moot.ticker.sweep import Sweep
+
+APPENDS: Final[tuple[Category, ...]] = ("topic", "delivery")
 
 
 class OpsDatabase:
@@ -59,7 +62,8 @@ async def build(settings: TickerSettings, host: Host) -> Service:
     chronicle = JetStreamChronicle(connection)
 
     async def chronicle_holds() -> str | None:
-        return "; ".join(await check_chronicle(connection, settings.nats_monitor_url)) or None
+        monitor_url = settings.nats_monitor_url
+        return "; ".join(await check_chronicle(connection, monitor_url, appends=APPENDS)) or None
 
     host.readiness.add("chronicle", chronicle_holds)
     clock = ChronicleClock()
