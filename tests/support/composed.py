@@ -76,7 +76,17 @@ class Composed:
 
     def moot(self, *arguments: str) -> str:
         """Run the `moot` command as an operator would."""
-        return self.compose("run", "--rm", "--no-TTY", "moot", *arguments)
+        return self.run("moot", *arguments)
+
+    def run(self, service: str, *arguments: str, mount: str | None = None) -> str:
+        """Run another command of a one-shot's; `mount` is as Docker's option `-v` has it."""
+        mounts = () if mount is None else ("-v", mount)
+        return self.compose("run", "--rm", "--no-TTY", *mounts, service, *arguments)
+
+    def lose(self, *volumes: str) -> None:
+        """Take the project down, and these volumes with it; the others stay."""
+        self.compose("--profile", "*", "down", "--timeout", "10")
+        docker("volume", "rm", *(f"{self.project}_{volume}" for volume in volumes))
 
     def credentials(self) -> dict[str, str]:
         """Every file of credentials, by folder and name."""

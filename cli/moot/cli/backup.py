@@ -127,7 +127,9 @@ async def _connected(url: str) -> AsyncGenerator[NatsConnection]:
             await connection.open(url, name="moot-backup")
         yield connection
     except TimeoutError as error:
-        raise SurroundingsError(f"No NATS server answers in {CONNECT_SECONDS:.0f} s.") from error
+        raise SurroundingsError(
+            f"No NATS server answers in {CONNECT_SECONDS:.0f} s: {connection.absence}."
+        ) from error
     finally:
         await connection.close()
 
