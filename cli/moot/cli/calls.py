@@ -1,17 +1,19 @@
 """A command's calls to the API: a refusal or silence ends the command with one message."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from datetime import timedelta
 from typing import Any, TypeVar
 
 from moot.cli.errors import CommandError, SurroundingsError
+from moot.cli.topic_texts import one_line
 from moot.client import MootClient, MootUnreachableError, ProblemError
 
 AnswerT = TypeVar("AnswerT")
 
 AT_ONCE = timedelta(0)
 """Whoever types a command rather knows now that nobody answers."""
+MOST_PLACES = 20
 
 
 def reached(
@@ -29,6 +31,14 @@ def answer_to(calls: Coroutine[Any, Any, AnswerT]) -> AnswerT:
     try:
         return asyncio.run(calls)
     except ProblemError as error:
-        raise CommandError(f"Refused: {error.detail} ({error.code})") from error
+        raise CommandError("\n".join(_told(error))) from error
     except MootUnreachableError as error:
         raise SurroundingsError(f"Moot doesn't answer: {error}") from error
+
+
+def _told(error: ProblemError) -> Iterator[str]:
+    yield f"Refused: {error.detail} ({error.code})"
+    for one in error.errors[:MOST_PLACES]:
+        yield f"  {one.pointer or 'all of it'}: {one_line(one.detail)}"
+    if len(error.errors) > MOST_PLACES:
+        yield f"  and {len(error.errors) - MOST_PLACES} more"

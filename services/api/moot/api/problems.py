@@ -140,7 +140,8 @@ PROBLEMS: Mapping[str, Explained] = {
     "verdict-does-not-match-schema": Explained(
         422,
         "The verdict doesn't match its schema",
-        "The verdict must match the topic's verdict schema; `errors` names each place that fails.",
+        "The verdict must match the topic's verdict schema; `errors` names each place that fails,"
+        " of more than 1,000 the first ones, with up to 500 characters on each.",
     ),
     "not-judging": Explained(
         409, "Not judging", "A judge is replaced only while the topic is judged."
