@@ -90,7 +90,7 @@ class EventStream(Response):
         self._of = wish.of
         self._position = fan_out.position if wish.after is None else wish.after
         self._pace = pace
-        self._frame = "unknown" if wish.caller.kind == "anonymous" else "known"
+        self._frame = "frame for anybody" if wish.caller.kind == "anonymous" else "frame"
         self._key = wish.key
         self._watching_key: Subscription | None = None
         self._expiry: asyncio.TimerHandle | None = None

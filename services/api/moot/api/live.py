@@ -5,8 +5,8 @@ from typing import Self
 
 from moot.api.event_stream import Pace
 from moot.api.readership import Readership
-from moot.api.shown_events import is_shown
-from moot.contracts.debates import Caller
+from moot.api.shown_events import is_shown, is_shown_to
+from moot.contracts.debates import Caller, CallerKind
 from moot.runtime.chronicle import Chronicle, Stored
 from moot.runtime.database import Pool
 from moot.runtime.fan_out import MOST_WAITING, FanOut, Heard, Judge, Verdict
@@ -38,12 +38,23 @@ class Live:
         def judge(heard: Heard) -> Verdict:
             if not self.readership.may_read(subject, caller):
                 return Verdict.END
-            return Verdict.TELL if self.shows(heard.stored, caller) else Verdict.PASS_OVER
+            return Verdict.TELL if _shown_to(heard, caller.kind) else Verdict.PASS_OVER
 
         return judge
 
     def judge_everything(self, caller: Caller) -> Judge:
+        may_read = self.readership.may_read
+
         def judge(heard: Heard) -> Verdict:
-            return Verdict.TELL if self.shows(heard.stored, caller) else Verdict.PASS_OVER
+            shown = _shown_to(heard, caller.kind) and may_read(heard.stored.subject, caller)
+            return Verdict.TELL if shown else Verdict.PASS_OVER
 
         return judge
+
+
+def _shown_to(heard: Heard, kind: CallerKind) -> bool:
+    """As `is_shown_to`, looked at once for all callers of that kind."""
+    shown: bool | None = heard.made.get(kind)
+    if shown is None:
+        shown = heard.made[kind] = is_shown_to(heard.stored, kind)
+    return shown

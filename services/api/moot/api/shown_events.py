@@ -7,7 +7,7 @@ from typing import Any, Final, cast
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from moot.contracts.debates import Caller
+from moot.contracts.debates import Caller, CallerKind
 from moot.contracts.views import EventView
 from moot.runtime.chronicle import Stored
 
@@ -37,13 +37,16 @@ def is_public_type(event: Stored) -> bool:
 
 
 def is_shown(event: Stored, caller: Caller, may_read: MayRead) -> bool:
-    if caller.is_admin:
+    return is_shown_to(event, caller.kind) and may_read(event.subject, caller)
+
+
+def is_shown_to(event: Stored, kind: CallerKind) -> bool:
+    """Whether callers of that kind see such an event, of a topic that they may read."""
+    if kind == "admin":
         return True
     if event.subject.split(".", 2)[1] not in PUBLIC_CATEGORIES:
         return False
-    if caller.kind == "anonymous" and not is_public_type(event):
-        return False
-    return may_read(event.subject, caller)
+    return kind != "anonymous" or is_public_type(event)
 
 
 def event_view(event: Stored, caller: Caller) -> EventView | None:
