@@ -19,7 +19,7 @@ from bench.history import Life, Written, document
 from bench.http import HttpClient
 from bench.prefill import prefill
 from bench.stack import whole_moot
-from moot.cli.local.stack import Running
+from moot.cli.local.running import Running
 from moot.client import MootClient
 from moot.contracts.debates import CAMPS, Caller, Camp, Schedule
 from moot.contracts.envelope import CONTENT_TYPE

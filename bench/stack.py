@@ -7,7 +7,8 @@ from pathlib import Path
 
 from moot.cli.local.lines import Lines
 from moot.cli.local.plan import SERVICES, Plan
-from moot.cli.local.stack import Running, local_stack
+from moot.cli.local.running import Running
+from moot.cli.local.stack import local_stack
 
 
 @asynccontextmanager

@@ -15,7 +15,7 @@ from moot.cli.demo.play import issue_keys
 from moot.cli.demo.processes import GuildProcess, MootProcess
 from moot.cli.local.data_folder import RUNNING_FILE
 from moot.cli.local.process import command_line
-from moot.cli.local.stack import Running
+from moot.cli.local.running import Running
 from moot.client import MootClient
 from moot.testing.wheels import start_moot
 

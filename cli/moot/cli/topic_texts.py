@@ -3,10 +3,6 @@
 from collections.abc import Iterator, Sequence
 from typing import cast
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-
 from moot.cli.when import in_utc
 from moot.contracts.views import EventView, TopicView
 
@@ -14,6 +10,11 @@ WIDEST_TEXT = 100
 
 
 def table(topics: Sequence[TopicView]) -> None:
+    # Slow to import, and nothing else here needs it.
+    from rich.console import Console  # noqa: PLC0415
+    from rich.markup import escape  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
     shown = Table("topic", "stage", "title", "next", "at")
     for topic in topics:
         due = topic.next_deadline

@@ -11,7 +11,8 @@ import typer
 
 from moot.cli.local.lines import Lines
 from moot.cli.local.plan import Plan, replicas_of
-from moot.cli.local.stack import Running, local_stack
+from moot.cli.local.running import Running
+from moot.cli.local.stack import local_stack
 from moot.cli.options import DataFolder, JsonOutput
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -11,7 +11,7 @@ from moot.cli.errors import SettingsError
 from moot.cli.local.data_folder import RUNNING_FILE
 from moot.cli.local.external import external_servers, value_of
 from moot.cli.local.plan import Servers
-from moot.cli.local.stack import Running
+from moot.cli.local.running import Running
 from moot.client import MootClient
 
 

@@ -6,8 +6,6 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
-
 from moot.cli.errors import NotReadyError, SettingsError, SurroundingsError
 from moot.cli.local.data_folder import (
     RUNNING_FILE,
@@ -23,6 +21,7 @@ from moot.cli.local.ports import LOOPBACK, Ports
 from moot.cli.local.postgres_server import PostgresServer
 from moot.cli.local.prepare import prepare
 from moot.cli.local.program import Program
+from moot.cli.local.running import Running
 from moot.cli.local.supervisor import Supervisor
 
 USUAL_API_PORT = 8080
@@ -35,21 +34,6 @@ LOOK_SECONDS = 0.02
 BAD_SETTINGS_EXIT_CODE = 2
 HOPELESS_ENDS = 5
 """A service that ended so often without ever being ready won't get there."""
-
-
-class Running(BaseModel):
-    """What `moot up --json` prints, and what the data folder's `running.json` holds meanwhile."""
-
-    model_config = ConfigDict(frozen=True)
-
-    api: str | None
-    apis: list[str]
-    """Of every replica, the first of which is `api`."""
-    nats: str = Field(repr=False)
-    nats_monitor: str | None = None
-    postgres: str = Field(repr=False)
-    admin_key: str = Field(repr=False)
-    pids: dict[str, list[int]]
 
 
 class Stack:
