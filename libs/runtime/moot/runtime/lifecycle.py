@@ -33,8 +33,8 @@ FIRST_RETRY_SECONDS = 0.1
 LONGEST_RETRY_SECONDS = 2.0
 READY_LOOK_SECONDS = 0.1
 
-COLLECT_AFTER = (50_000, 20, 50)
-"""Objects, then rounds of each younger generation."""
+COLLECT_AFTER = (200_000, 5, 50)
+"""Objects, more than two batches of the Chronicle are; then rounds of each younger generation."""
 
 Job = Callable[[], Coroutine[Any, Any, None]]
 Close = Callable[[], Awaitable[object]]
