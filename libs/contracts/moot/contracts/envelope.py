@@ -1,13 +1,13 @@
 """CloudEvents 1.0 in structured mode: the exact bytes that the Chronicle stores."""
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Final, Generic, NamedTuple, Self, TypeVar, cast
+from typing import Any, Final, Generic, NamedTuple, NotRequired, Self, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json, to_json, to_jsonable_python
+from typing_extensions import TypedDict
 
 from moot.contracts.catalogue import EVENTS, Event, decode_event
 from moot.contracts.ids import CommandId, EventId, Position
@@ -89,7 +89,12 @@ class Envelope(NamedTuple):
         if document is None:
             return cls._from_parts(stream, body)
         return cls(
-            document.id, stream, document.source, document.time, document.data, document.cause()
+            document["id"],
+            stream,
+            document["source"],
+            document["time"],
+            document["data"],
+            _cause(document),
         )
 
     @classmethod
@@ -111,8 +116,7 @@ class Envelope(NamedTuple):
 _EventT = TypeVar("_EventT")
 
 
-@dataclass(slots=True)
-class _Document(Generic[_EventT]):
+class _Document(TypedDict, Generic[_EventT]):
     """A document of a type that needs no upcasting; attributes are named as they are stored."""
 
     id: EventId
@@ -125,19 +129,8 @@ class _Document(Generic[_EventT]):
     commandid: CommandId
     commandhash: str
     authid: str
-    traceparent: str | None = None
-    sourceid: str | None = None
-
-    def cause(self) -> Cause:
-        return Cause(
-            self.commandid,
-            self.commandhash,
-            self.authid,
-            self.correlationid,
-            self.causationid,
-            self.traceparent,
-            self.sourceid,
-        )
+    traceparent: NotRequired[str | None]
+    sourceid: NotRequired[str | None]
 
 
 _Reader = Callable[[bytes], _Document[Event]]
@@ -148,8 +141,8 @@ def _reader(event: type[Event]) -> _Reader:
     return TypeAdapter(document[event]).validator.validate_json
 
 
-_readers: Final[dict[bytes, _Reader]] = {
-    name.encode(): _reader(event) for name, event in EVENTS.items()
+_readers: Final[dict[bytes, tuple[str, _Reader]]] = {
+    name.encode(): (name, _reader(event)) for name, event in EVENTS.items()
 }
 _type_in: Final = re.compile(rb'"type":"([^"]*)"').search
 
@@ -160,13 +153,15 @@ def _read_at_once(body: bytes) -> _Document[Event] | None:
     The first thing that looks like the type decides how to read; what was read has to agree.
     """
     found = _type_in(body)
-    if found is None or (read := _readers.get(found[1])) is None:
+    known = _readers.get(found[1]) if found else None
+    if known is None:
         return None
+    name, read = known
     try:
         document = read(body)
     except ValidationError:
         return None
-    return document if document.type.encode() == found[1] else None
+    return document if document["type"] == name else None
 
 
 def _parsed(body: bytes) -> dict[str, Any]:
@@ -179,15 +174,15 @@ def _parsed(body: bytes) -> dict[str, Any]:
     return cast("dict[str, Any]", document)
 
 
-def _cause(document: dict[str, Any]) -> Cause:
+def _cause(document: Mapping[str, Any]) -> Cause:
     return Cause(
-        command_id=document["commandid"],
-        command_hash=document["commandhash"],
-        auth_id=document["authid"],
-        correlation_id=document["correlationid"],
-        causation_id=document["causationid"],
-        traceparent=document.get("traceparent"),
-        source_id=document.get("sourceid"),
+        document["commandid"],
+        document["commandhash"],
+        document["authid"],
+        document["correlationid"],
+        document["causationid"],
+        document.get("traceparent"),
+        document.get("sourceid"),
     )
 
 

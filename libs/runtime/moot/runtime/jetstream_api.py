@@ -133,7 +133,7 @@ def delivered(frame: Frame) -> tuple[Stored, int, int]:
         frame.subject.decode(),
         frame.header(_MESSAGE_ID) or "",
         frame.body,
-        _EPOCH + timedelta(microseconds=int(tokens[7]) // 1000),
+        _EPOCH + timedelta(0, 0, int(tokens[7]) // 1000),
     )
     return stored, int(tokens[6]), int(tokens[8])
 

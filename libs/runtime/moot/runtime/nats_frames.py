@@ -20,6 +20,7 @@ from nats.protocol.parser import AWAITING_MSG_PAYLOAD, Parser
 
 _CRLF: Final = b"\r\n"
 _VERSION: Final = b"NATS/1.0"
+_STATUS: Final = b"NATS/1.0 "
 _MESSAGES: Final = {b"MSG": 4, b"HMSG": 5}
 """What begins a message, and how many words its line has at least: a reply is one more."""
 
@@ -35,8 +36,9 @@ class Frame(NamedTuple):
     @property
     def status(self) -> str | None:
         """What the server says instead of sending a message, e.g. `404`."""
-        first = self.headers[len(_VERSION) : len(_VERSION) + 4]
-        return first.strip().decode() or None if first.startswith(b" ") else None
+        if not self.headers.startswith(_STATUS):
+            return None
+        return self.headers[len(_STATUS) : len(_STATUS) + 3].strip().decode() or None
 
     @property
     def description(self) -> str:
@@ -44,11 +46,8 @@ class Frame(NamedTuple):
         return self.headers.partition(_CRLF)[0][len(_VERSION) + 4 :].strip().decode()
 
     def header(self, name: bytes) -> str | None:
-        begin = self.headers.find(b"\r\n%b:" % name)
-        if begin < 0:
-            return None
-        begin += len(name) + 3
-        return self.headers[begin : self.headers.index(_CRLF, begin)].strip().decode()
+        _, found, rest = self.headers.partition(_CRLF + name + b":")
+        return rest.partition(_CRLF)[0].strip().decode() if found else None
 
 
 Receive = Callable[[Frame], None]
