@@ -24,6 +24,7 @@ from moot.runtime.projection_runner import ProjectionRunner, Replica
 from moot.runtime.readiness import Readiness
 from moot.runtime.settings import DatabaseSettings
 from tests.integration.api.clock import Clock
+from tests.integration.api.replicas import two_replicas
 from tests.integration.api.serving import served
 from tests.integration.api.world import ADMIN_KEY, PEPPER, SECRET_KEY, World
 
@@ -109,3 +110,10 @@ async def world(api: Api, clock: Clock) -> AsyncIterator[World]:
     transport = httpx2.ASGITransport(app=create_app(api, Readiness()), raise_app_exceptions=False)
     async with httpx2.AsyncClient(transport=transport, base_url="http://moot.test") as http:
         yield World(http, api.dispatcher, clock)
+
+
+@pytest.fixture
+async def replicas(nats_url: str, database_url: str) -> AsyncIterator[list[httpx2.AsyncClient]]:
+    """Clients of two replicas on one NATS and one Ops DB."""
+    async with two_replicas(nats_url, database_url) as clients:
+        yield clients
