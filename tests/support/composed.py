@@ -140,6 +140,7 @@ class Composed:
             "FABRIC_BOT_BEARER_TOKEN_FILE": str(secret["bot-token"]),
             "MOOT_RATE_LIMIT": "0",
             "API_PORTS": self.api_ports,
+            "PROMETHEUS_PORT": "0",
         }
 
 
