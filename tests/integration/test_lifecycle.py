@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx2
 
 from moot.cli.local.ports import free_port
-from tests.support.waiting import until
+from tests.support.waiting import in_time, until
 
 PROGRAM = """
 import asyncio, pathlib, sys
@@ -79,8 +79,7 @@ class Example:
 
     async def ended(self) -> tuple[int, list[dict[str, str]]]:
         """Return the exit code and the log."""
-        async with asyncio.timeout(5):
-            _, said = await self.process.communicate()
+        _, said = await in_time(self.process.communicate(), within=5)
         assert self.process.returncode is not None
         return self.process.returncode, [json.loads(line) for line in said.splitlines()]
 

@@ -8,7 +8,7 @@ from moot.projector.projections import PROJECTIONS
 from moot.runtime.database import PositionWaiter
 from moot.runtime.projection_runner import ProjectionRunner
 
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 60.0
 NAMES = tuple(projection.name for projection in PROJECTIONS)
 
 

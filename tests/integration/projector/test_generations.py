@@ -32,7 +32,7 @@ from tests.support.operating import NEWER_TYPE, Operator, of_newer_type
 from tests.support.pace import at_rate
 from tests.support.recording import Recorder, argued, everything, record, topic_id
 from tests.support.tables import contents
-from tests.support.waiting import until
+from tests.support.waiting import in_time, until, waited_for_cpus
 
 READS_PER_SECOND = 200
 SLOWEST_READ_SECONDS = 3.0
@@ -118,7 +118,7 @@ class Traffic:
         stream = StreamName("topic", topic_id(f"more {self.written}"))
         last = await Recorder(self.site.chronicle).add([(stream, argued().history[0])])
         self.written += 1
-        assert await self.waiter.wait([DEBATES.name], last, 5.0) >= last
+        await reached(self.waiter, last, [DEBATES.name])
 
     async def read(self) -> None:
         row = await self.site.pool.fetchrow(READ)
@@ -161,6 +161,7 @@ async def test_two_hundred_reads_a_second_are_answered_through_rebuilds_and_roll
 ) -> None:
     last = await record(site.chronicle, everything())
     traffic = Traffic(site, waiter)
+    lost = -waited_for_cpus()
     async with running(*make_runners(site.chronicle, site.pool, "one")):
         await reached(waiter, last)
         async with in_background(traffic.write), at_rate(READS_PER_SECOND, traffic.read) as took:
@@ -169,7 +170,8 @@ async def test_two_hundred_reads_a_second_are_answered_through_rebuilds_and_roll
                 await site.rebuilding.roll_back()
     assert await site.promotions() == [2, 1, 3, 1, 4, 1]
     assert len(took) == len(traffic.positions) > READS_PER_SECOND / 2
-    assert max(took) < SLOWEST_READ_SECONDS
+    lost += waited_for_cpus()
+    assert max(took) < SLOWEST_READ_SECONDS + lost
 
 
 async def test_the_projector_goes_on_with_what_was_promoted_within_two_seconds(
@@ -184,8 +186,7 @@ async def test_the_projector_goes_on_with_what_was_promoted_within_two_seconds(
         assert await contents(site.pool) == before
         next_topic = StreamName("topic", topic_id("next"))
         last = await recorder.add([(next_topic, argued().history[0])])
-        async with asyncio.timeout(TAKEN_OVER_SECONDS):
-            await reached(waiter, last, [DEBATES.name])
+        await in_time(reached(waiter, last, [DEBATES.name]), within=TAKEN_OVER_SECONDS)
     assert await site.pool.fetchval("SELECT count(*) FROM topics") == 6
 
 

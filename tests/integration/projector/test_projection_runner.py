@@ -1,6 +1,5 @@
 """One owner at a time, each event once, and a bad one stops nobody else."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -24,7 +23,7 @@ from moot.runtime.settings import DatabaseSettings
 from tests.integration.projector.running import NAMES, reached, running
 from tests.support.recording import Recorder, argued, everything, record, topic_id
 from tests.support.tables import checkpoint_of, contents, schema_of
-from tests.support.waiting import until
+from tests.support.waiting import in_time, until
 
 
 async def count(pool: Pool, table: str) -> int:
@@ -130,8 +129,8 @@ async def test_a_replica_that_stops_without_a_word_is_replaced_within_three_seco
             async with Scope(schema_of(name)).transaction(connection):
                 taken = await Checkpoint.take(connection, name, "killed")
             assert isinstance(taken, Checkpoint)
-    async with running(*make_runners(chronicle, pool, "standby")), asyncio.timeout(3):
-        await reached(waiter, before)
+    async with running(*make_runners(chronicle, pool, "standby")):
+        await in_time(reached(waiter, before), within=3)
 
 
 async def test_a_stale_owner_writes_nothing(pool: Pool, chronicle: InMemoryChronicle) -> None:

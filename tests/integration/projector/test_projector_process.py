@@ -22,7 +22,7 @@ from tests.support.operating import Operator, of_newer_type
 from tests.support.projector_processes import is_at, projector, recorder_on
 from tests.support.recording import Recorder, argued, everything, topic_id
 from tests.support.servers import running_postgres
-from tests.support.waiting import until
+from tests.support.waiting import in_time, until
 
 
 @pytest.fixture
@@ -143,5 +143,4 @@ async def test_without_migrations_or_streams_it_isnt_ready_and_says_why(
         await provision(nats_server.url)
         await until(lambda: is_ready(port))
         process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(5):
-            assert await process.wait() == 0
+        assert await in_time(process.wait(), within=5) == 0
