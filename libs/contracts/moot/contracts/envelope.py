@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Generic, NamedTuple, NotRequired, Self, TypeVar, cast
 
@@ -186,17 +187,19 @@ def _cause(document: Mapping[str, Any]) -> Cause:
     )
 
 
-class Recorded(NamedTuple):
-    """An envelope at its place in the Chronicle. `stored_at` is JetStream's own timestamp."""
+@dataclass(slots=True)
+class Recorded:
+    """An envelope at its place in the Chronicle. `stored_at` is JetStream's own timestamp.
+
+    Never changed, though not frozen: making it would cost more than all that is done with it.
+    """
 
     position: Position
     stored_at: datetime
     envelope: Envelope
+    event: Event = field(init=False, repr=False, compare=False)
+    stream: StreamName = field(init=False, repr=False, compare=False)
 
-    @property
-    def event(self) -> Event:
-        return self.envelope.event
-
-    @property
-    def stream(self) -> StreamName:
-        return self.envelope.stream
+    def __post_init__(self) -> None:
+        self.event = self.envelope.event
+        self.stream = self.envelope.stream
