@@ -41,6 +41,14 @@ def test_what_is_no_text_is_read_too(moment: object) -> None:
     assert MOMENT.validate_python(moment) == datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 
+@pytest.mark.parametrize("text", ["2026-11-21T12:00:00Z", "2026-11-21T13:00:00+01:00"])
+def test_where_types_are_strict_text_is_a_time_and_a_number_is_none(text: str) -> None:
+    found = MOMENT.validate_json(f'"{text}"', strict=True)
+    assert found == datetime(2026, 11, 21, 12, tzinfo=UTC)
+    with pytest.raises(ValidationError, match="valid datetime"):
+        MOMENT.validate_json("1795262400", strict=True)
+
+
 def read(adapter: TypeAdapter[datetime], text: str) -> datetime | None:
     """Return what it makes of `text`; None when it refuses it, or it lies outside of UTC."""
     try:

@@ -10,6 +10,7 @@ from pydantic import (
     AwareDatetime,
     BaseModel,
     ConfigDict,
+    TypeAdapter,
     ValidatorFunctionWrapHandler,
     WrapValidator,
 )
@@ -45,7 +46,9 @@ def _in_utc(value: object, validated: ValidatorFunctionWrapHandler) -> datetime:
         with suppress(ValueError):
             return datetime.fromisoformat(value)
     try:
-        return validated(value).astimezone(UTC)
+        # Text is what a time is in JSON, but `validated` refuses it where numbers aren't times.
+        moment = _TIME.validate_python(value) if type(value) is str else validated(value)
+        return moment.astimezone(UTC)
     except OverflowError:
         raise ValueError("the moment lies outside the years 1 to 9999 in UTC") from None
 
@@ -91,6 +94,7 @@ def _storable(document: dict[str, Any]) -> dict[str, Any]:
 
 MAX_JSON_DEPTH = 64
 _CANONICAL_LENGTHS = {20, 27}
+_TIME: TypeAdapter[datetime] = TypeAdapter(AwareDatetime)
 
 JsonObject = Annotated[dict[str, Any], AfterValidator(_storable)]
 """Any JSON object that everything Moot stores in can hold: no NUL, finite, not too deep."""
