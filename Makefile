@@ -64,7 +64,7 @@ types: $(READY) ## pyright, strict
 
 .PHONY: test
 test: $(READY) ## All tests that need no container engine, one process a core; ARGS="-k allocate" narrows them
-	@$(BIN)/pytest --numprocesses=auto --dist=loadfile $(ARGS)
+	@$(BIN)/pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: nodejs
 nodejs: ## What the tests in other people's language need: Node.js has to be there

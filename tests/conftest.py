@@ -10,6 +10,18 @@ from moot.cli.local.nats_server import NatsServer
 from moot.cli.local.postgres_server import PostgresServer
 from tests.support.servers import PASSWORD, fresh_database, running_nats
 
+LONGEST_FIRST = ("e2e", "integration", "architecture", "conformance", "unit")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long: at the end, short files fill the gaps of all processes."""
+
+    def place(item: pytest.Item) -> int:
+        folder = item.path.relative_to(item.config.rootpath / "tests").parts[0]
+        return LONGEST_FIRST.index(folder) if folder in LONGEST_FIRST else len(LONGEST_FIRST)
+
+    items.sort(key=place)
+
 
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
