@@ -49,7 +49,8 @@ def filter_case(context, case):
 @schemathesis.hook
 def map_query(context, query):
     # Nobody posts anything meanwhile.
-    return {**query, "wait": min(query["wait"], 1)} if query and "wait" in query else query
+    wait = (query or {}).get("wait")
+    return {**query, "wait": min(wait, 1)} if isinstance(wait, int) else query
 """
 
 
