@@ -5,15 +5,10 @@ import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx2
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 
 from moot.announcer.addresses import Addresses
 from moot.announcer.answers import Posting
@@ -23,29 +18,10 @@ from moot.contracts.deliveries import Announcement
 from moot.contracts.ids import EventId, Position, TopicId, derived_id
 from moot.runtime.clock import utc_now
 from tests.support.announcing import SECRET_KEY, Announcing, Webhooking
+from tests.support.certificates import self_signed
 from tests.support.receiver import Receiver
 
 HOST = "hooks.example"
-DAY = timedelta(days=1)
-
-
-def self_signed(name: str, folder: Path) -> Path:
-    """Return a file with a certificate for `name` and its key."""
-    key = Ed25519PrivateKey.generate()
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - DAY)
-        .not_valid_after(now + DAY)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, None)
-    )
-    file = folder / f"{name}.pem"
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    file.write_bytes(pem + certificate.public_bytes(Encoding.PEM))
-    return file
 
 
 @dataclass

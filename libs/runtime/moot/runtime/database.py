@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
 import structlog
@@ -102,6 +102,14 @@ async def connect_pool(
     )
     _watch(pool, name)
     return pool
+
+
+async def connect_alone(database_url: str) -> Any:  # noqa: ANN401 SQLAlchemy knows what it is
+    """Return one connection in nobody's pool, to an address as every other is given.
+
+    Raises as `connect_pool` does.
+    """
+    return await asyncpg.connect(database_url, timeout=CONNECT_SECONDS)
 
 
 def _watch(pool: Pool, name: str) -> None:

@@ -20,6 +20,7 @@ from nats.errors import Error as NatsError
 
 from moot.contracts.ids import is_safe_token
 from moot.runtime.nats_frames import Frame, FrameClient, frame_of
+from moot.runtime.nats_tls import nats_address
 from moot.runtime.refusals import Refusals
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -62,9 +63,11 @@ class NatsConnection:
 
     async def open(self, url: str, *, name: str) -> None:
         """Connect, waiting for the server as long as it takes."""
-        client = self.client
+        client, address = self.client, nats_address(url)
         await client.connect(
-            url,
+            address.url,
+            tls=address.tls,
+            tls_handshake_first=address.tls is not None,
             name=name,
             inbox_prefix=inbox_prefix(url),
             error_cb=self._on_error,

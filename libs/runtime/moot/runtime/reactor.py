@@ -19,6 +19,7 @@ from faststream.exceptions import NackMessage, RejectMessage
 from faststream.middlewares import AckPolicy
 from faststream.nats import JStream, NatsBroker, PullSub
 from faststream.nats.message import NatsMessage
+from faststream.nats.security import NatsSecurity
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
@@ -32,6 +33,7 @@ from moot.runtime.chronicle import Stored
 from moot.runtime.decoding import UndecodableEventError, decoded
 from moot.runtime.metrics import SECONDS, Counter, Gauge, Histogram
 from moot.runtime.nats_connection import inbox_prefix
+from moot.runtime.nats_tls import nats_address
 from moot.runtime.refusals import Refusals
 from moot.runtime.telemetry import span
 
@@ -218,8 +220,10 @@ def _broker(nats_url: str, name: str, refusals: Refusals) -> NatsBroker:
     async def forget() -> None:
         refusals.forget()
 
+    address = nats_address(nats_url)
     return NatsBroker(
-        nats_url,
+        address.url,
+        security=address.tls and NatsSecurity(ssl_context=address.tls, tls_handshake_first=True),
         name=name,
         inbox_prefix=inbox_prefix(nats_url),
         max_reconnect_attempts=-1,

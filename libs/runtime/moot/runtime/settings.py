@@ -19,6 +19,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from moot.runtime.nats_tls import nats_address
+
 BAD_SETTINGS_EXIT_CODE = 2
 
 MOOT_NAMES = frozenset(
@@ -132,6 +134,12 @@ class RuntimeSettings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", validation_alias="MOOT_LOG_LEVEL"
     )
+
+    @field_validator("nats_url")
+    @classmethod
+    def _is_an_address(cls, url: str) -> str:
+        nats_address(url)
+        return url
 
     @classmethod
     def settings_customise_sources(

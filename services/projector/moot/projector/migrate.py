@@ -10,11 +10,12 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, make_url
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from moot.projector.tables import tables_of
+from moot.runtime.database import connect_alone
 
 EMPTY = "base"
 VERSION_TABLE = "schema_revision"
@@ -111,9 +112,17 @@ class _Bare(Protocol):
     def execute(self, script: str) -> Awaitable[str]: ...
 
 
+def engine_on(database_url: str) -> AsyncEngine:
+    """Return what Alembic works with; SQLAlchemy would read the address in a way of its own."""
+
+    async def connect() -> Any:  # noqa: ANN401 the driver's own connection
+        return await connect_alone(database_url)
+
+    return create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=NullPool)
+
+
 async def _migrate(database_url: str, revision: str) -> None:
-    url = make_url(database_url).set(drivername="postgresql+asyncpg")
-    engine = create_async_engine(url, poolclass=NullPool)
+    engine = engine_on(database_url)
     try:
         async with engine.connect() as connection:
             await connection.run_sync(_run, revision)

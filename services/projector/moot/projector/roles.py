@@ -15,11 +15,10 @@ from contextlib import asynccontextmanager
 from hashlib import pbkdf2_hmac, sha256
 from typing import Final
 
-from sqlalchemy import make_url, text
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
-from sqlalchemy.pool import NullPool
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from moot.projector.migrate import MIGRATOR_LOCK, run_script
+from moot.projector.migrate import MIGRATOR_LOCK, engine_on, run_script
 
 MIGRATOR: Final = "moot_migrator"
 """Owns what it makes, so that it is no group: it logs in itself."""
@@ -205,8 +204,7 @@ async def _may_make_roles(connection: AsyncConnection) -> bool:
 @asynccontextmanager
 async def _connected(database_url: str) -> AsyncGenerator[AsyncConnection]:
     """One transaction, and nobody else migrates or grants meanwhile."""
-    url = make_url(database_url).set(drivername="postgresql+asyncpg")
-    engine = create_async_engine(url, poolclass=NullPool)
+    engine = engine_on(database_url)
     try:
         async with engine.begin() as connection:
             await connection.execute(text(LOCK), {"lock": MIGRATOR_LOCK})
