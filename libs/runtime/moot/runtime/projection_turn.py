@@ -172,26 +172,17 @@ class Turn:
         subjects, known = self._projection.subjects, batch.decoded
         if not asked:
             return [
-                self._item(stored, known)
+                Item(stored, known.get(stored.position) or _decoded(stored, known))
                 for stored in batch.events
                 if stored.subject.startswith(subjects)
             ]
         return [
             self._operation(stored)
             if stored.subject == self._operations
-            else self._item(stored, known)
+            else Item(stored, known.get(stored.position) or _decoded(stored, known))
             for stored in batch.events
             if stored.subject == self._operations or stored.subject.startswith(subjects)
         ]
-
-    def _item(self, stored: Stored, known: dict[int, Recorded]) -> Item:
-        event = known.get(stored.position)
-        if event is None:
-            try:
-                event = known[stored.position] = decoded(stored)
-            except UndecodableEventError as error:
-                return Item(stored, error)
-        return Item(stored, event)
 
     def _operation(self, stored: Stored) -> Item:
         try:
@@ -385,3 +376,12 @@ class Turn:
             or fetched.created_at not in {None, created_at}
             or time.monotonic() >= self._verify_at
         )
+
+
+def _decoded(stored: Stored, known: dict[int, Recorded]) -> Recorded | UndecodableEventError:
+    """Return an event, which others who share the batch find in `known` then, or what is wrong."""
+    try:
+        event = known[stored.position] = decoded(stored)
+    except UndecodableEventError as error:
+        return error
+    return event
