@@ -98,7 +98,7 @@ async def test_everyone_is_told_of_having_caught_up_and_of_what_comes_then() -> 
 async def test_a_slow_reader_holds_nobody_up_for_long_and_misses_nothing() -> None:
     end = 8 * BATCH
     chronicle = await filled(end)
-    shared = SharedFollowing(chronicle, patience=0.2)
+    shared = SharedFollowing(chronicle, patience=0.01)
 
     async with (
         aclosing(shared.follow(0, batch=BATCH)) as slow,
