@@ -17,7 +17,9 @@ from moot.cli.local.nats_server import NatsServer
 from moot.cli.local.ports import free_port
 from moot.contracts.catalogue import INGESTIBLE
 from moot.contracts.subjects import StreamName
+from moot.projector.app import build as build_projector
 from moot.projector.migrate import migrate
+from moot.projector.settings import ProjectorSettings
 from moot.runtime.jetstream import JetStreamChronicle
 from moot.runtime.nats_connection import NatsConnection
 from moot.runtime.provision import provision
@@ -68,7 +70,11 @@ async def address(nats_server: NatsServer, database_url: str) -> AsyncIterator[s
         agent_key_pepper=PEPPER,
         secret_key=SECRET_KEY,
     )
-    async with hosted(build, settings) as service:
+    projector = ProjectorSettings(
+        nats_url=nats_server.url, database_url=database_url, replica="one"
+    )
+    # A key that was just issued is trusted for a second; from then on the Ops DB has to have it.
+    async with hosted(build_projector, projector), hosted(build, settings) as service:
         await until(service.is_ready)
         yield f"http://127.0.0.1:{settings.api_port}"
 
