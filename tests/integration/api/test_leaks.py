@@ -212,3 +212,9 @@ async def test_a_tag_holds_for_who_got_it(world: World) -> None:
         for whose, tag in tags.items():
             answer = await world.ask("GET", path, caller, headers={"If-None-Match": tag})
             assert answer.status_code == (304 if who == whose else 200), (who, whose)
+
+
+async def test_what_is_no_cursor_is_refused_as_one_that_is_anothers(world: World) -> None:
+    for cursor in ("%00", "w%00t", "nonsense"):
+        answer = await world.get(f"/api/topics?cursor={cursor}")
+        assert (answer.status_code, answer.json()["code"]) == (400, "invalid-cursor"), cursor

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from moot.api.exchange import Api, Asked, answer_read, check_readable, read_query
 from moot.api.problems import Problem
-from moot.contracts.shape import Frozen, Text
+from moot.contracts.shape import Frozen
 from moot.contracts.views import PageView
 
 MAX_LIMIT = 200
@@ -20,7 +20,7 @@ ItemT = TypeVar("ItemT", bound=BaseModel)
 
 class PageQuery(Frozen):
     limit: int = Field(default=DEFAULT_LIMIT, ge=1, le=MAX_LIMIT)
-    cursor: Text | None = Field(default=None, max_length=200)
+    cursor: str | None = Field(default=None, max_length=200)
 
 
 async def page_of(api: Api, asked: Asked, of: str) -> tuple[PageQuery, int]:
