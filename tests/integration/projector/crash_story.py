@@ -24,7 +24,7 @@ from moot.runtime.settings import DatabaseSettings
 from moot.runtime.shared_following import SharedFollowing
 from tests.support.crashing import Main
 from tests.support.operating import NEWER_TYPE, Operator, of_newer_type
-from tests.support.recording import Recorder, argued, topic_id
+from tests.support.recording import Recorder, Written, argued, everything, topic_id
 from tests.support.tables import contents
 from tests.support.topics import NOON
 from tests.support.waiting import until
@@ -113,6 +113,7 @@ class Story:
             await self._is_done(database, {DEBATES.name: paused})
             await self._recorder.add([(LATE, event) for event in history[:5]])
             await self._operator.resumes()
+            await self._recorder.add(self._of_others())
             await self._is_done(database)
             patch.setitem(catalogue.UPCASTERS, NEWER_TYPE, (ArgumentPosted.type, lambda data: data))
             await self._operator.retries(BAD, second)
@@ -135,6 +136,11 @@ class Story:
             if number in {3, 4}:
                 await self._recorder.add([(LOST, event)])
         return positions
+
+    def _of_others(self) -> list[Written]:
+        """What isn't about topics."""
+        others = {category for p in self._projections for category in p.categories} - {"topic"}
+        return [written for written in everything() if written[0].category in others]
 
     @asynccontextmanager
     async def _looking(self) -> AsyncGenerator[Connection]:
