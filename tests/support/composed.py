@@ -6,7 +6,7 @@ import secrets
 import time
 from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
@@ -43,6 +43,8 @@ class Composed:
     files: tuple[str, ...] = ("compose.yaml", "tests/containers/guild.yaml")
     api_ports: str = ""
     """Empty: those of compose.yaml, of which a container has another after each start."""
+    given: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What else is set for `docker compose`."""
 
     def compose(self, *arguments: str) -> str:
         files = [word for file in self.files for word in ("-f", str(ROOT / file))]
@@ -141,6 +143,7 @@ class Composed:
             "MOOT_RATE_LIMIT": "0",
             "API_PORTS": self.api_ports,
             "PROMETHEUS_PORT": "0",
+            **self.given,
         }
 
 
