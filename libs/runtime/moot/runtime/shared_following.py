@@ -213,13 +213,11 @@ class _Reading:
         self._tell()
 
     async def _make_room(self) -> None:
-        deadline = asyncio.get_running_loop().time() + self._patience
         while self._events >= KEPT_EVENTS:
-            if not self._everyone_is_past_the_first():
-                with suppress(TimeoutError):
-                    async with asyncio.timeout_at(deadline):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._patience):
+                    while not self._everyone_is_past_the_first():
                         await self._changed.wait()
-                        continue
             self._drop_first()
 
     def _everyone_is_past_the_first(self) -> bool:
