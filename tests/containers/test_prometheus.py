@@ -34,7 +34,8 @@ def observed(stack: Composed, took: Took) -> Iterator[Composed]:
     took.note("up --wait prometheus", layered.up("--no-deps", "prometheus"))
     yield layered
     layered.compose("rm", "--stop", "--force", "prometheus")
-    docker("volume", "rm", f"{stack.project}_prometheus-data")
+    # Compose makes every volume that its files name.
+    docker("volume", "rm", *(f"{stack.project}_{of}-data" for of in ("prometheus", "grafana")))
 
 
 async def test_it_finds_every_service_and_judges_every_alert(
