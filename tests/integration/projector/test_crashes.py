@@ -179,7 +179,7 @@ async def test_a_kill_at_any_point_changes_nothing(
 
 @pytest.mark.parametrize(
     ("projections", "lives"),
-    [((DEBATES,), 83), pytest.param(PROJECTIONS, 641, marks=pytest.mark.hard)],
+    [((DEBATES,), 83), pytest.param(PROJECTIONS, 401, marks=pytest.mark.hard)],
 )
 async def test_being_killed_again_and_again_changes_nothing(
     postgres_server: PostgresServer, template: str, projections: Sequence[Projection], lives: int
