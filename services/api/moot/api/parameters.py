@@ -11,7 +11,7 @@ from moot.api.recorded import example_of
 _POSITION = {"type": "integer", "minimum": 1, "exclusiveMaximum": POSITIONS_END}
 _TOPIC_ID = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
 _PATH_SCHEMAS = {"topic_id": _TOPIC_ID, "position": _POSITION}
-_PRINTABLE = {"type": "string", "pattern": "^[ -~]*$"}
+_UNCONTROLLED = {"type": "string", "pattern": r"^[^\x00-\x08\x0a-\x1f\x7f]*$"}
 _PATH_PARAMETER = re.compile(r"{(\w+)}")
 _READ_HEADERS: list[dict[str, Any]] = [
     {
@@ -25,7 +25,7 @@ _READ_HEADERS: list[dict[str, Any]] = [
         "in": "header",
         "description": "`wait=S`: seconds to wait (5, at most 30); `handling=lenient`: then answer"
         " with older data instead of 503.",
-        "schema": _PRINTABLE,
+        "schema": _UNCONTROLLED,
     },
 ]
 _LAST_EVENT_ID: dict[str, Any] = {
@@ -46,13 +46,13 @@ _IF_MATCH = {
     "in": "header",
     "description": "Only if the topic or the webhook, as the caller sees it, still has this `ETag`;"
     " else 412.",
-    "schema": _PRINTABLE,
+    "schema": _UNCONTROLLED,
 }
 _IF_NONE_MATCH = {
     "name": "If-None-Match",
     "in": "header",
     "description": "304 without a body if it still has this `ETag`.",
-    "schema": _PRINTABLE,
+    "schema": _UNCONTROLLED,
 }
 
 
