@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import signal
 import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -68,6 +69,10 @@ def main() -> None:
 
 
 async def _measured(name: str) -> Result:
+    # As after Ctrl-C: what was started is stopped, and no folder stays.
+    asyncio.get_running_loop().add_signal_handler(
+        signal.SIGTERM, signal.raise_signal, signal.SIGINT
+    )
     with tempfile.TemporaryDirectory(prefix="moot-bench-", dir=ON_DISK) as folder:
         if name in IN_FOLDER:
             return await IN_FOLDER[name](Path(folder))

@@ -10,7 +10,7 @@ from moot.cli.local.plan import Servers as ServerUrls
 from moot.cli.local.plan import arguments_of, service_environment
 from moot.cli.local.ports import free_port
 from moot.cli.local.probe import http_get
-from moot.cli.local.process import Process
+from moot.cli.local.process import Process, dying_with_parent
 from moot.runtime.settings import DatabaseSettings
 
 READY = 200
@@ -49,7 +49,8 @@ async def _is_ready(port: int) -> bool:
 
 @asynccontextmanager
 async def running(arguments: list[str], environment: dict[str, str]) -> AsyncGenerator[Process]:
-    process = Process(arguments, environment=environment)
+    command = [*dying_with_parent(signal.SIGKILL), *arguments]
+    process = Process(command, environment=environment)
     try:
         yield process
         if process.exit_code not in {None, -signal.SIGKILL}:
