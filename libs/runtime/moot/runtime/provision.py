@@ -201,6 +201,16 @@ async def check_chronicle(
     return problems
 
 
+async def chronicle_problem(
+    connection: NatsConnection,
+    monitor_url: str | None,
+    *,
+    appends: Sequence[Category | StreamName] = (),
+) -> str | None:
+    """As `check_chronicle`, in the one line that readiness shows; None when all is well."""
+    return "; ".join(await check_chronicle(connection, monitor_url, appends=appends)) or None
+
+
 async def _try_to_append(connection: NatsConnection, subjects: Sequence[str]) -> None:
     """Send what the stream won't take: a refusal comes before the answer to the next question."""
     connection.refusals.forget(subjects)

@@ -9,7 +9,7 @@ from moot.runtime.clock import utc_now
 from moot.runtime.dispatch import Dispatcher
 from moot.runtime.jetstream import JetStreamChronicle, connect
 from moot.runtime.lifecycle import Host, Service
-from moot.runtime.provision import check_chronicle
+from moot.runtime.provision import chronicle_problem
 from moot.runtime.reactor import Reactor, Subscription
 
 APPENDS: Final[tuple[Category, ...]] = ("topic",)
@@ -29,8 +29,7 @@ async def build(settings: AllocatorSettings, host: Host) -> Service:
     )
 
     async def chronicle_holds() -> str | None:
-        monitor_url = settings.nats_monitor_url
-        return "; ".join(await check_chronicle(connection, monitor_url, appends=APPENDS)) or None
+        return await chronicle_problem(connection, settings.nats_monitor_url, appends=APPENDS)
 
     host.readiness.add("chronicle", chronicle_holds)
     host.readiness.add("subscription", reactor.check)

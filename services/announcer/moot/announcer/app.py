@@ -18,7 +18,7 @@ from moot.runtime.dispatch import Dispatcher
 from moot.runtime.jetstream import JetStreamChronicle, connect
 from moot.runtime.lifecycle import Host, Service
 from moot.runtime.nats_connection import NatsConnection
-from moot.runtime.provision import check_chronicle
+from moot.runtime.provision import chronicle_problem
 from moot.runtime.reactor import Reactor, Subscription
 
 APPENDS: Final[tuple[Category, ...]] = ("delivery",)
@@ -42,8 +42,7 @@ async def build(settings: AnnouncerSettings, host: Host) -> Service:
     reactor = _announcing(settings, host, connection, to)
 
     async def chronicle_holds() -> str | None:
-        monitor_url = settings.nats_monitor_url
-        return "; ".join(await check_chronicle(connection, monitor_url, appends=APPENDS)) or None
+        return await chronicle_problem(connection, settings.nats_monitor_url, appends=APPENDS)
 
     host.readiness.add("chronicle", chronicle_holds)
     host.readiness.add("subscription", reactor.check)

@@ -35,7 +35,7 @@ from moot.runtime.dispatch import Dispatcher
 from moot.runtime.jetstream import JetStreamChronicle
 from moot.runtime.lifecycle import Host, Service
 from moot.runtime.nats_connection import NatsConnection, connect
-from moot.runtime.provision import check_chronicle
+from moot.runtime.provision import chronicle_problem
 from moot.runtime.readiness import Readiness
 
 SOURCE = "moot/api"
@@ -101,7 +101,11 @@ async def build(settings: ApiSettings, host: Host) -> Service:
     api = _api(settings, connection, pool)
     host.on_stop(api.callers.note_uses)
     host.on_stop(api.keys.write)
-    host.readiness.add("chronicle", lambda: _chronicle_problem(settings, connection))
+
+    async def chronicle_holds() -> str | None:
+        return await chronicle_problem(connection, settings.nats_monitor_url, appends=APPENDS)
+
+    host.readiness.add("chronicle", chronicle_holds)
     host.readiness.add("postgresql", lambda: schema_problem(pool, TABLES))
     host.readiness.add("idempotency keys", lambda: idempotency_keys.problem(pool))
     server = HttpServer(create_app(api, host.readiness), listening)
@@ -151,8 +155,3 @@ def _api(settings: ApiSettings, connection: NatsConnection, pool: Pool) -> Api:
         addresses=ClientAddresses(settings.trusted_proxies),
         public_url=settings.public_url,
     )
-
-
-async def _chronicle_problem(settings: ApiSettings, connection: NatsConnection) -> str | None:
-    monitor_url = settings.nats_monitor_url
-    return "; ".join(await check_chronicle(connection, monitor_url, appends=APPENDS)) or None

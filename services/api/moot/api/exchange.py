@@ -3,7 +3,7 @@
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from hashlib import sha256
 from typing import Any, NewType, TypeVar
 
@@ -85,13 +85,12 @@ class Api:
     public_url: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Asked:
     """A request, and who it is from."""
 
     request: Request
     caller: Caller
-    _own_id: str = field(default_factory=new_id)
 
     @property
     def topic_id(self) -> TopicId:
@@ -112,12 +111,12 @@ class Asked:
             raise Problem("invalid-header", "Idempotency-Key: 1 to 255 visible ASCII characters")
         return key
 
-    @property
+    @cached_property
     def command_id(self) -> CommandId:
         """Derived from caller and Idempotency-Key: the same wish has one effect, however often."""
         key = self.idempotency_key
         return CommandId(
-            self._own_id if key is None else derived_id("command", self.caller.auth_id, key)
+            new_id() if key is None else derived_id("command", self.caller.auth_id, key)
         )
 
 

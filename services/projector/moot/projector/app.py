@@ -12,7 +12,7 @@ from moot.runtime.jetstream import JetStreamChronicle, connect
 from moot.runtime.lifecycle import Host, Service
 from moot.runtime.projection_runner import ProjectionRunner, Replica
 from moot.runtime.projection_standing import StandingWatch
-from moot.runtime.provision import check_chronicle
+from moot.runtime.provision import chronicle_problem
 from moot.runtime.shared_following import SharedFollowing
 
 TABLES = ("projector_checkpoint", "dead_letters", *(t for p in PROJECTIONS for t in p.tables))
@@ -31,7 +31,7 @@ async def build(settings: ProjectorSettings, host: Host) -> Service:
     host.on_stop(pool.close)
 
     async def chronicle_holds() -> str | None:
-        return "; ".join(await check_chronicle(nats, settings.nats_monitor_url)) or None
+        return await chronicle_problem(nats, settings.nats_monitor_url)
 
     async def schema_is_there() -> str | None:
         return await schema_problem(pool, TABLES)

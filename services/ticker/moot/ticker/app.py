@@ -13,7 +13,7 @@ from moot.runtime.dispatch import Dispatcher
 from moot.runtime.jetstream import JetStreamChronicle, connect
 from moot.runtime.lifecycle import Host, Service
 from moot.runtime.live import Heartbeats
-from moot.runtime.provision import check_chronicle
+from moot.runtime.provision import chronicle_problem
 from moot.ticker.board import Board
 from moot.ticker.clocks import Clocks
 from moot.ticker.feed import Feed
@@ -62,8 +62,7 @@ async def build(settings: TickerSettings, host: Host) -> Service:
     chronicle = JetStreamChronicle(connection)
 
     async def chronicle_holds() -> str | None:
-        monitor_url = settings.nats_monitor_url
-        return "; ".join(await check_chronicle(connection, monitor_url, appends=APPENDS)) or None
+        return await chronicle_problem(connection, settings.nats_monitor_url, appends=APPENDS)
 
     host.readiness.add("chronicle", chronicle_holds)
     clock = ChronicleClock()
