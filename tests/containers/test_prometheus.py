@@ -30,7 +30,9 @@ def observed(stack: Composed, took: Took) -> Iterator[Composed]:
         "image"
     ]
     if ran("image", "inspect", image).returncode and ran("pull", "-q", image).returncode:
-        pytest.skip(f"there is no {image} (build tests/containers/prometheus under that name)")
+        pytest.skip(
+            f"NOT SHOWN: there is no {image} (build tests/containers/prometheus under that name)"
+        )
     took.note("up --wait prometheus", layered.up("--no-deps", "prometheus"))
     yield layered
     layered.compose("rm", "--stop", "--force", "prometheus")

@@ -16,7 +16,7 @@ from moot.cli.local.ports import free_port
 from tests.support.waiting import in_time, until
 
 PROGRAM = """
-import asyncio, pathlib, sys
+import asyncio, pathlib, signal, sys
 
 import structlog
 
@@ -26,6 +26,7 @@ from moot.runtime.telemetry import current_traceparent, span
 
 folder = pathlib.Path(sys.argv[1])
 log = structlog.stdlib.get_logger()
+fails = asyncio.Event()
 
 
 async def connect() -> None:
@@ -34,6 +35,7 @@ async def connect() -> None:
 
 
 async def build(settings, host):
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, fails.set)
     await host.reach("upstream", connect)
     host.on_stop(closed)
     return lifecycle.Service(jobs={"job": job}, drain=(drain,))
@@ -44,8 +46,7 @@ async def job() -> None:
         log.info("working", traceparent=current_traceparent())
     with span("begin"):
         log.info("beginning", traceparent=current_traceparent())
-    while not (folder / "fail").exists():
-        await asyncio.sleep(0.01)
+    await fails.wait()
     raise ValueError("the job is broken")
 
 
@@ -197,7 +198,7 @@ async def test_a_job_that_fails_ends_the_process(tmp_path: Path) -> None:
     (tmp_path / "there").touch()
     async with example(tmp_path) as service:
         await until(lambda: service.answers("/readyz", 200))
-        (tmp_path / "fail").touch()
+        service.process.send_signal(signal.SIGUSR1)
         code, log = await service.ended()
     assert code == 1
     failed = next(line for line in log if line["event"] == "job_failed")

@@ -31,10 +31,10 @@ print("here", os.environ["GREETING"], flush=True)
 http.server.HTTPServer(("127.0.0.1", int(os.environ["HEALTH_PORT"])), Answer).serve_forever()
 """
 STUBBORN_PROGRAM = """
-import signal, sys, time
+import signal, sys
 signal.signal(signal.SIGTERM, lambda *_: print("not yet", flush=True))
 print("deaf", flush=True)
-while True: time.sleep(60)
+while True: signal.pause()
 """
 
 PATH = {"PATH": os.environ["PATH"]}

@@ -49,7 +49,7 @@ CHANGES: Final = {
     "another's rights": "GRANT moot_migrator TO CURRENT_USER",
     "being another": "SET ROLE moot_migrator",
     "another's limits": "ALTER ROLE moot_migrator SET statement_timeout TO '0'",
-    "files": "COPY ops_debates_v1_1.topics TO '/tmp/topics'",
+    "files": "COPY ops_debates_v1_1.topics TO '/topics'",
     "programs": "COPY (SELECT 1) TO PROGRAM 'true'",
 }
 
