@@ -1,18 +1,29 @@
 """What the ticker makes of a Chronicle that isn't what it was."""
 
+import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
+import pytest
+
+from moot.contracts.debates import Stage
+from moot.domain.deadlines import TopicTimetable
 from moot.runtime.chronicle_clock import ChronicleClock
 from moot.runtime.dispatch import Dispatcher
 from moot.runtime.memory import InMemoryChronicle
 from moot.ticker.board import Board
-from moot.ticker.feed import Feed
+from moot.ticker.feed import PAGE_SECONDS, Feed, OpenSnapshot
 from moot.ticker.firing import Firing
+from moot.ticker.packed import Packed, pack
+from moot.ticker.snapshot import Snapshot
 from tests.support.measured import measured
 from tests.support.recording import Recorder, everything
 from tests.support.running import running
-from tests.support.waiting import until
+from tests.support.topics import SCHEDULE
+from tests.support.waiting import turn_of_others, until
+
+PAGES = 5
+PACKED = pack(TopicTimetable(Stage.CREATED, SCHEDULE, 3), 1)
 
 
 @asynccontextmanager
@@ -20,12 +31,16 @@ async def nothing() -> AsyncGenerator[None]:
     yield None
 
 
-@asynccontextmanager
-async def following(chronicle: InMemoryChronicle, board: Board) -> AsyncGenerator[None]:
+def feed_of(chronicle: InMemoryChronicle, board: Board, snapshot: OpenSnapshot = nothing) -> Feed:
     clock = ChronicleClock()
     dispatcher = Dispatcher(chronicle, source="moot/ticker", now=clock.now)
     firing = Firing(board, dispatcher, replica="t1", living=dict, now=clock.now)
-    feed = Feed(board, chronicle, nothing, clock=clock, firing=firing)
+    return Feed(board, chronicle, snapshot, clock=clock, firing=firing)
+
+
+@asynccontextmanager
+async def following(chronicle: InMemoryChronicle, board: Board) -> AsyncGenerator[None]:
+    feed = feed_of(chronicle, board)
     await feed.load()
     async with running(feed.run()):
         yield
@@ -73,3 +88,38 @@ async def test_a_longer_chronicle_in_the_place_of_the_known_one_is_learnt_from_t
 
 async def at_end(board: Board, last: int) -> bool:
     return board.position == last
+
+
+class LateLoop:
+    """This loop's clock, as it would be had each page of a snapshot taken so many seconds."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        now, self.late = loop.time, 0.0
+        self._seconds = seconds
+        patch.setattr(loop, "time", lambda: now() + self.late)
+
+    def snapshot(self) -> AbstractAsyncContextManager[Snapshot]:
+        return self._open()
+
+    @asynccontextmanager
+    async def _open(self) -> AsyncGenerator[Snapshot]:
+        yield Snapshot(1, None, None, self._pages())
+
+    async def _pages(self) -> AsyncGenerator[list[tuple[str, Packed]]]:
+        for number in range(PAGES):
+            self.late += self._seconds
+            await turn_of_others()
+            await turn_of_others()
+            yield [(f"topic/{number}", PACKED)]
+
+
+@pytest.mark.parametrize(("share", "taken"), [(0.5, PAGES), (1.5, 0)])
+async def test_a_snapshot_may_take_long_as_long_as_it_goes_on(
+    monkeypatch: pytest.MonkeyPatch, share: float, taken: int
+) -> None:
+    chronicle, board = InMemoryChronicle(), Board()
+    await Recorder(chronicle).add(everything()[:1])
+    late = LateLoop(monkeypatch, share * PAGE_SECONDS)
+    await feed_of(chronicle, board, late.snapshot).load()
+    assert (len(board), board.position) == (taken, 1 if taken else 0)

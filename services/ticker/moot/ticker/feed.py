@@ -26,7 +26,9 @@ from moot.ticker.evidence import observe
 from moot.ticker.firing import Firing
 from moot.ticker.snapshot import Snapshot
 
-SNAPSHOT_SECONDS: Final = 10.0
+PAGE_SECONDS: Final = 10.0
+"""The longest that a page of the snapshot is waited for, however many there are."""
+
 SLICE: Final = 500
 MOST_TRACED: Final = 20
 """More at once is catching up."""
@@ -80,17 +82,19 @@ class Feed:
         self._session = self._chronicle.sessions
         self._identity = await self._chronicle.identity()
         try:
-            async with asyncio.timeout(SNAPSHOT_SECONDS), self._snapshot() as snapshot:
+            async with asyncio.timeout(PAGE_SECONDS) as limit, self._snapshot() as snapshot:
                 if snapshot is not None and await self._is_of_this_chronicle(snapshot):
-                    await self._take_over(snapshot)
+                    await self._take_over(snapshot, limit)
         except ChronicleUnavailableError:
             raise
         except Exception as error:  # noqa: BLE001 the log has it all, the table only has it sooner
             self._board.clear()
             _log.warning("snapshot_unavailable", reason=repr(error), instead="replay from 0")
 
-    async def _take_over(self, snapshot: Snapshot) -> None:
+    async def _take_over(self, snapshot: Snapshot, limit: asyncio.Timeout) -> None:
+        loop = asyncio.get_running_loop()
         async for page in snapshot.timetables:
+            limit.reschedule(loop.time() + PAGE_SECONDS)
             for label, packed in page:
                 self._board.put(label, packed)
         self._board.position = snapshot.position
