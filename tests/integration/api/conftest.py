@@ -12,6 +12,7 @@ from moot.api.cursors import Cursors
 from moot.api.exchange import Api
 from moot.api.idempotency import IdempotencyKeys
 from moot.api.inbox_news import InboxNews
+from moot.api.key_news import KeyNews
 from moot.api.live import Live
 from moot.api.publishing import Publishing
 from moot.api.rate_limits import RateLimits
@@ -74,14 +75,16 @@ async def api(
     runners = [ProjectionRunner(one, chronicle, pool, replica) for one in PROJECTIONS]
     live = Live.on(chronicle, own_pool)
     news = InboxNews(live.fan_out, waiter, own_pool)
-    running = (waiter.run, keys.run, live.fan_out.run, news.run, *(one.run for one in runners))
+    key_news = KeyNews(chronicle, own_pool, waiter)
+    services = (waiter.run, keys.run, live.fan_out.run, news.run, key_news.run)
+    running = (*services, *(one.run for one in runners))
     jobs = [asyncio.create_task(job()) for job in running]
     yield Api(
         dispatcher=Dispatcher(chronicle, source="moot/api", now=clock),
         chronicle=chronicle,
         pool=own_pool,
         waiter=waiter,
-        callers=Callers(own_pool, admin_key=ADMIN_KEY, pepper=PEPPER, now=clock),
+        callers=Callers(own_pool, key_news, admin_key=ADMIN_KEY, pepper=PEPPER, now=clock),
         publishing=Publishing(chronicle, own_pool),
         cursors=Cursors(SECRET_KEY),
         keys=keys,

@@ -160,7 +160,7 @@ async def test_what_needs_credentials_says_so_first(world: World) -> None:
 
 
 async def test_without_an_admin_key_nobody_is_an_admin(api: Api) -> None:
-    callers = Callers(api.pool, admin_key=None, pepper=PEPPER, now=utc_now)
+    callers = Callers(api.pool, api.callers.news, admin_key=None, pepper=PEPPER, now=utc_now)
     for key in ("", "None", ADMIN["X-Moot-Admin-Key"]):
         with pytest.raises(Problem) as refused:
             await callers.identify(Headers({"X-Moot-Admin-Key": key}))

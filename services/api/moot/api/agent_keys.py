@@ -5,10 +5,10 @@ from starlette.responses import Response
 from moot.api.agent_secrets import AgentKey
 from moot.api.bodies import IssueAgentKeyBody, read_body
 from moot.api.exchange import Api, Asked, answer_gone, obey, read_query
-from moot.api.issuing import KNOWN_SECONDS, RevokeQuery, answer_once, obey_once
+from moot.api.issuing import RevokeQuery, answer_once, obey_once, until_known
 from moot.api.operations import Operation
 from moot.api.problems import Problem
-from moot.api.queries.agent_keys import PROJECTION, StoredKey
+from moot.api.queries.agent_keys import PROJECTION
 from moot.contracts.access import IssueAgentKey, RevokeAgentKey
 from moot.contracts.ids import AgentId, KeyId, derived_id, is_safe_token
 from moot.contracts.views import IssuedKeyView
@@ -27,15 +27,14 @@ async def issue_agent_key(api: Api, asked: Asked) -> Response:
         force=body.force,
     )
     outcome = await obey_once(api, asked, agent_keys, body.agent_id, command)
+    await until_known(api, PROJECTION, outcome.position)
     api.callers.forget(body.agent_id)
-    await api.waiter.wait((PROJECTION,), outcome.position, KNOWN_SECONDS)
-    api.callers.remember(StoredKey(body.agent_id, key.key_id, command.key_hash, command.expires_at))
     view = IssuedKeyView(agent_id=body.agent_id, key_id=key.key_id, key=key.text)
     return answer_once(view, outcome, f"/api/admin/agent-keys/{body.agent_id}")
 
 
 async def revoke_agent_key(api: Api, asked: Asked) -> Response:
-    """From when this is answered, no replica takes the key for longer than it remembers one."""
+    """From when this is answered, no replica takes the key that hears of the Chronicle."""
     agent_id: str = asked.request.path_params["agent_id"]
     query = read_query(asked.request, RevokeQuery)
     if not is_safe_token(agent_id):
@@ -44,7 +43,7 @@ async def revoke_agent_key(api: Api, asked: Asked) -> Response:
     outcome = await obey(api, asked, agent_keys, agent_id, command)
     if outcome.position == 0:
         raise Problem("agent-key-not-found")
-    await api.waiter.wait((PROJECTION,), outcome.position, KNOWN_SECONDS)
+    await until_known(api, PROJECTION, outcome.position)
     api.callers.forget(AgentId(agent_id))
     return answer_gone(outcome)
 

@@ -13,6 +13,7 @@ from moot.api.exchange import Api
 from moot.api.health_pages import HEALTH_PATHS, health_page
 from moot.api.idempotency import IdempotencyKeys
 from moot.api.inbox_news import InboxNews
+from moot.api.key_news import KeyNews
 from moot.api.live import Live
 from moot.api.measuring import watch_deliveries
 from moot.api.operations import answer_exceptions, mount
@@ -114,6 +115,7 @@ async def build(settings: ApiSettings, host: Host) -> Service:
             "http": server.serve,
             "live": api.live.fan_out.run,
             "inbox news": api.news.run,
+            "key news": api.callers.news.run,
             "positions": api.waiter.run,
             "last uses": api.callers.note_uses_for_ever,
             "idempotency keys": api.keys.run,
@@ -140,6 +142,7 @@ def _api(settings: ApiSettings, connection: NatsConnection, pool: Pool) -> Api:
         waiter=waiter,
         callers=Callers(
             pool,
+            KeyNews(chronicle, pool, waiter),
             admin_key=settings.admin_key,
             pepper=settings.agent_key_pepper,
             now=utc_now,

@@ -12,6 +12,7 @@ import structlog
 from starlette.datastructures import Headers
 
 from moot.api.agent_secrets import AgentKey, PublisherKey
+from moot.api.key_news import KeyNews
 from moot.api.problems import Problem
 from moot.api.publisher_keys import Publishers, publisher_of
 from moot.api.queries.agent_keys import StoredKey, find_key, note_uses
@@ -22,7 +23,7 @@ from moot.runtime.database import Pool, is_outage
 
 ADMIN_KEY_HEADER = "x-moot-admin-key"
 REMEMBERED_SECONDS = 1.0
-"""How long a key is trusted without looking again: the most that a revocation elsewhere takes."""
+"""How long what the Ops DB says of a key counts without looking again."""
 REMEMBERED_KEYS = 10_000
 NOTE_SECONDS = 5.0
 
@@ -33,9 +34,16 @@ class Callers:
     """Knows callers by their credentials. `note_uses_for_ever` is a job of the service."""
 
     def __init__(
-        self, pool: Pool, *, admin_key: str | None, pepper: str, now: Callable[[], datetime]
+        self,
+        pool: Pool,
+        news: KeyNews,
+        *,
+        admin_key: str | None,
+        pepper: str,
+        now: Callable[[], datetime],
     ) -> None:
-        self.publishers = Publishers(pool, pepper=pepper, now=now)
+        self.publishers = Publishers(pool, news, pepper=pepper, now=now)
+        self.news = news
         self._pool = pool
         self._admin_key = None if admin_key is None else _digest(admin_key)
         self._pepper = pepper
@@ -69,13 +77,6 @@ class Callers:
         if publisher is None:
             raise bad_credentials()
         return publisher
-
-    def remember(self, key: StoredKey) -> None:
-        """Trust a key that was just issued here, before any projection knows of it."""
-        self._known[key.key_id] = (time.monotonic() + REMEMBERED_SECONDS, key)
-        self._known.move_to_end(key.key_id)
-        if len(self._known) > REMEMBERED_KEYS:
-            self._known.popitem(last=False)
 
     def forget(self, agent_id: AgentId) -> None:
         for key_id in [k for k, (_, key) in self._known.items() if key.agent_id == agent_id]:
@@ -115,6 +116,10 @@ class Callers:
         return Caller(kind="agent", id=stored.agent_id)
 
     async def _stored(self, key_id: KeyId) -> StoredKey | None:
+        change = self.news.of(key_id)
+        if change is not None:
+            self._known.pop(key_id, None)
+            return change.key if isinstance(change.key, StoredKey) else None
         known = self._known.get(key_id)
         if known is not None and time.monotonic() < known[0]:
             return known[1]
@@ -122,8 +127,14 @@ class Callers:
         if stored is None:
             self._known.pop(key_id, None)
         else:
-            self.remember(stored)
+            self._remember(stored)
         return stored
+
+    def _remember(self, key: StoredKey) -> None:
+        self._known[key.key_id] = (time.monotonic() + REMEMBERED_SECONDS, key)
+        self._known.move_to_end(key.key_id)
+        if len(self._known) > REMEMBERED_KEYS:
+            self._known.popitem(last=False)
 
 
 def bearer(authorization: str) -> str:

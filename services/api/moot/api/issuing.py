@@ -14,7 +14,7 @@ from moot.contracts.shape import Frozen, Text
 from moot.runtime.deciding import Decider, Outcome
 
 KNOWN_SECONDS = 2.0
-"""How long an answer waits for the other replicas to be able to know of a key or its end."""
+"""How long an answer waits for the replicas to know of a key or its end, at most."""
 
 
 class RevokeQuery(Frozen):
@@ -36,6 +36,15 @@ async def obey_once(
         if problem.code == "idempotency-key-reused":
             raise Problem("already-issued") from None
         raise
+
+
+async def until_known(api: Api, projection: str, position: int) -> None:
+    """Wait until this replica knows of a key or its end, and the others can from the Ops DB.
+
+    Where the projection is behind, they know of it from the Chronicle, as this one does.
+    """
+    await api.waiter.wait((projection,), position, KNOWN_SECONDS)
+    await api.callers.news.reached(position, KNOWN_SECONDS)
 
 
 def answer_once(view: BaseModel, outcome: Outcome[Any], location: str) -> Response:

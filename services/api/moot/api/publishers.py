@@ -14,12 +14,12 @@ from moot.api.exchange import (
     read_query,
     wait_for_position,
 )
-from moot.api.issuing import KNOWN_SECONDS, RevokeQuery, answer_once, obey_once
+from moot.api.issuing import RevokeQuery, answer_once, obey_once, until_known
 from moot.api.lists import PageQuery, answer_page, start_of
 from moot.api.operations import Operation
 from moot.api.problems import Problem
 from moot.api.queries.checkpoints import Row
-from moot.api.queries.publishing import PROJECTION, StoredPublisher, grant_in, list_publishers
+from moot.api.queries.publishing import PROJECTION, grant_in, list_publishers
 from moot.contracts.ids import KeyId, derived_id, is_safe_token
 from moot.contracts.publishing import (
     IssuePublishingKey,
@@ -48,8 +48,6 @@ async def issue_publishing_key(api: Api, asked: Asked) -> Response:
     stream_id = publisher_stream_id(body.publisher)
     outcome = await obey_once(api, asked, publishers, stream_id, command)
     await _known_elsewhere(api, body.publisher, outcome.position)
-    stored = (body.publisher, body.grant, key.key_id, command.key_hash, command.expires_at)
-    api.callers.publishers.remember(StoredPublisher(*stored))
     view = IssuedPublishingKeyView(
         publisher=body.publisher,
         **body.grant.model_dump(),
@@ -61,7 +59,7 @@ async def issue_publishing_key(api: Api, asked: Asked) -> Response:
 
 
 async def revoke_publishing_key(api: Api, asked: Asked) -> Response:
-    """From when this is answered, no replica takes the key for longer than it remembers one."""
+    """From when this is answered, no replica takes the key that hears of the Chronicle."""
     name: str = asked.request.path_params["publisher"]
     query = read_query(asked.request, RevokeQuery)
     if not is_safe_token(name):
@@ -76,7 +74,7 @@ async def revoke_publishing_key(api: Api, asked: Asked) -> Response:
 
 
 async def _known_elsewhere(api: Api, publisher: PublisherName, position: int) -> None:
-    await api.waiter.wait((PROJECTION,), position, KNOWN_SECONDS)
+    await until_known(api, PROJECTION, position)
     api.callers.publishers.forget(publisher)
 
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from moot.contracts.debates import Caller, Visibility
 from moot.domain.access_rules import may_read
+from moot.runtime.database import Pool
 
 
 class Row(Protocol):
@@ -19,6 +20,14 @@ class Row(Protocol):
 DEBATES = "debates_v1"
 ANNOUNCEMENTS = "announcements_v1"
 ATTEMPTS = "attempts_v1"
+
+LEAST = "SELECT position FROM projector_checkpoint WHERE projection = ANY ($1::text[])"
+
+
+async def least_position(pool: Pool, projections: Sequence[str]) -> int:
+    """Return how far the least advanced of them is, 0 where one has no checkpoint yet."""
+    rows = await pool.fetch(LEAST, projections)
+    return min((row["position"] for row in rows), default=0) if len(rows) == len(projections) else 0
 
 
 def topic_readable(rows: Sequence[Row], caller: Caller) -> bool:
