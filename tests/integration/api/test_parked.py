@@ -7,7 +7,15 @@ import pytest
 from moot.api.exchange import Api
 from moot.contracts.debates import ADMIN as AN_ADMIN
 from moot.contracts.debates import Visibility
-from moot.contracts.ids import TopicId
+from moot.contracts.deliveries import (
+    Announcement,
+    DeliveryRequested,
+    Endpoint,
+    FabricChannel,
+    WebhookEndpoint,
+    queue_id,
+)
+from moot.contracts.ids import EventId, Position, TopicId, WebhookId
 from moot.contracts.subjects import StreamName
 from moot.contracts.topic_commands import SetVisibility
 from moot.contracts.topic_events import SignupOpened
@@ -130,3 +138,66 @@ async def test_a_topic_whose_first_event_is_set_aside_has_nothing_to_show(
     path = f"/api/topics/{topic_id}"
     assert await read(world, path, ADMIN, LENIENT) == (503, "projection-parked", str(at))
     assert await read(world, path, LENIENT) == (404, "topic-not-found", None)
+
+
+class Requested:
+    """A topic's queue to one endpoint, whose requests no code of today can read."""
+
+    def __init__(self, api: Api, topic_id: str, endpoint: Endpoint) -> None:
+        self._api = api
+        self._endpoint = endpoint
+        self._topic_id = TopicId(topic_id)
+        self.stream = StreamName("delivery", queue_id(self._topic_id, endpoint))
+
+    async def append(self) -> int:
+        announcement = Announcement(
+            event_id=EventId("5" * 32),
+            event_type=SignupOpened.type,
+            topic_id=self._topic_id,
+            position=Position(2),
+            content="Sign-up is open.",
+            metadata={},
+        )
+        event = DeliveryRequested(
+            endpoint=self._endpoint, announcement=announcement, requested_at=NOON
+        )
+        written = Message(*of_newer_type(self.stream, event, 1))
+        return await self._api.chronicle.append(self.stream, 0, [written])
+
+
+async def test_what_was_to_be_announced_is_not_left_out_in_silence(world: World, api: Api) -> None:
+    topic_id, other = await world.propose(), await world.propose()
+    channel = FabricChannel(guild_base_url="https://guild.example", channel_id="news")
+    at = world.seen = await Requested(api, topic_id, channel).append()
+    path = f"/api/announcements?topic={topic_id}"
+
+    for caller in (NOBODY, ADMIN):
+        assert await read(world, path, caller) == (503, "projection-parked", str(at))
+        assert await read(world, path, caller, LENIENT) == (200, None, str(at))
+    assert await read(world, f"/api/announcements?topic={other}") == (200, None, None)
+
+    operator = Operator(api.chronicle, "announcements_v1")
+    world.seen = await operator.skips(Requested(api, topic_id, channel).stream, at)
+    assert await read(world, path) == (200, None, None)
+
+
+async def test_of_a_webhook_only_admins_are_told_that_something_is_set_aside(
+    world: World, api: Api
+) -> None:
+    topic_id = await world.propose()
+    hook = WebhookEndpoint(webhook_id=WebhookId("6" * 32))
+    at = world.seen = await Requested(api, topic_id, hook).append()
+    path = f"/api/announcements?topic={topic_id}"
+    assert await read(world, path) == (200, None, None)
+    assert await read(world, path, ADMIN) == (503, "projection-parked", str(at))
+
+
+async def test_of_a_private_topic_nobody_else_is_told_that_something_is_set_aside(
+    world: World, api: Api
+) -> None:
+    topic_id = await world.propose(visibility="private")
+    channel = FabricChannel(guild_base_url="https://guild.example", channel_id="news")
+    world.seen = await Requested(api, topic_id, channel).append()
+    path = f"/api/announcements?topic={topic_id}"
+    assert await read(world, path, LENIENT) == (404, "topic-not-found", None)
+    assert await read(world, path) == (404, "topic-not-found", None)

@@ -23,13 +23,21 @@ async def check_shown(api: Api, asked: Asked, topic_id: TopicId, first: Row) -> 
             raise topic_not_found()
         return None
     await _check_readable(api, asked, topic_id, first)
-    if first["creator"] is None or not is_lenient(asked.request):
-        raise Problem(
-            "projection-parked",
-            f"the event at position {parked} couldn't be applied",
-            headers={**SOON, PARKED: str(parked)},
-        )
+    if first["creator"] is None:
+        raise _cannot_show(parked)
+    return check_lenient(asked, parked)
+
+
+def check_lenient(asked: Asked, parked: int) -> int:
+    """Return `parked` for who would rather have old data. Raises Problem `projection-parked`."""
+    if not is_lenient(asked.request):
+        raise _cannot_show(parked)
     return parked
+
+
+def _cannot_show(parked: int) -> Problem:
+    detail = f"the event at position {parked} couldn't be applied"
+    return Problem("projection-parked", detail, headers={**SOON, PARKED: str(parked)})
 
 
 async def _check_readable(api: Api, asked: Asked, topic_id: TopicId, first: Row) -> None:

@@ -6,7 +6,8 @@ from moot.runtime.database import Connection, Pool
 
 PROJECTIONS = (ANNOUNCEMENTS, ATTEMPTS, DEBATES)
 
-# Webhooks, and what came of each attempt, are for admins ($4) alone.
+# Webhooks, and what came of each attempt, are for admins ($4) alone. `unknown`: what is set aside
+# of queues without a row; only the Chronicle says what topic those are of.
 LIST = """
 SELECT
     (
@@ -18,11 +19,22 @@ SELECT
         SELECT min(position) FROM dead_letters
         WHERE
             projection = 'debates_v1' AND key = 'topic/' || replace($1::uuid::text, '-', '')
-            OR projection IN ('announcements_v1', 'attempts_v1') AND key IN (
+            OR (projection = 'announcements_v1' OR $4 AND projection = 'attempts_v1') AND key IN (
                 SELECT 'delivery/' || replace(known.queue_id::text, '-', '')
-                FROM announcements AS known WHERE known.topic_id = $1::uuid
+                FROM announcements AS known
+                WHERE
+                    known.topic_id = $1::uuid AND ($4 OR known.endpoint ->> 'kind' = 'fabric')
             )
     ) AS parked,
+    (
+        SELECT array_agg(position ORDER BY position) FROM dead_letters
+        WHERE
+            projection = 'announcements_v1' AND parked_behind IS NULL
+            AND NOT EXISTS (
+                SELECT FROM announcements AS known
+                WHERE known.queue_id = substring(key FROM '^delivery/([0-9a-f]{32})$')::uuid
+            )
+    ) AS unknown,
     topics.creator, topics.visibility, topics.invited_agents,
     page.event_id, page.event_type, page.status, page.attempts, page.last_status, page.last_error,
     page.next_attempt_at, page.requested_at, page.settled_at, page.requested_position,
