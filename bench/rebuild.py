@@ -83,6 +83,7 @@ def _result(found: Mapping[str, Rebuilt], events: int) -> Result:
             "runs": "one of each size",
             "reads": len(full.during),
             "reads_failed": {size: len(each.failed) for size, each in found.items()},
+            "first_failures": [failed for each in found.values() for failed in each.failed[:1]],
             "read_p99_ms_before": before["p99_ms"],
             "read_p99_ratio": {
                 size: latencies(each.during)["p99_ms"] / latencies(each.before)["p99_ms"]

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from bench.processes import MEASURED
 from moot.cli.local.lines import Lines
 from moot.cli.local.plan import SERVICES, Plan
 from moot.cli.local.running import Running
@@ -17,7 +18,7 @@ async def whole_moot(
 ) -> AsyncGenerator[Running]:
     """All services, or those in `replicas`, ready; what they say is dropped."""
     plan = Plan(data=folder, replicas=replicas or dict.fromkeys(SERVICES, 1))
-    environment = {**os.environ, "MOOT_LOG_LEVEL": "warning", "MOOT_RATE_LIMIT": "0"}
+    environment = {**os.environ, **MEASURED}
     with Path(os.devnull).open("w") as nowhere:  # noqa: ASYNC230 it isn't on a disk
         async with local_stack(plan, Lines(nowhere), environment) as stack:
             yield stack.running
