@@ -6,9 +6,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 import pytest
+from structlog.testing import capture_logs
 
+from moot.api.queries.topics import Filter, list_topics, read_topic
 from moot.contracts import catalogue
-from moot.contracts.debates import ADMIN
+from moot.contracts.debates import ADMIN, Caller
 from moot.contracts.ids import CommandId
 from moot.contracts.operations import GenerationPromoted, PromoteGeneration
 from moot.contracts.subjects import StreamName
@@ -39,6 +41,8 @@ SLOWEST_READ_SECONDS = 3.0
 """Generous: a reader waits for the switch, 100 ms at a time, on however busy a machine."""
 
 TAKEN_OVER_SECONDS = 2.0
+
+SWITCHES = 6
 
 BAD = StreamName("topic", topic_id("bad"))
 
@@ -172,6 +176,28 @@ async def test_two_hundred_reads_a_second_are_answered_through_rebuilds_and_roll
     assert len(took) == len(traffic.positions) > READS_PER_SECOND / 2
     lost += waited_for_cpus()
     assert max(took) < SLOWEST_READ_SECONDS + lost
+
+
+async def test_a_switch_finds_a_moment_between_readers(site: Site, waiter: PositionWaiter) -> None:
+    """They ask as the API does: statements that use the same tables in different orders."""
+    pool, caller = site.pool, Caller.agent("agent-1")
+    last = await record(site.chronicle, everything())
+
+    async def read() -> None:
+        await read_topic(pool, topic_id("argued"), caller)
+
+    async def read_page() -> None:
+        await list_topics(pool, Filter(None, None, mine=False), last, 50, caller)
+
+    async with running(*make_runners(site.chronicle, pool, "one")):
+        await reached(waiter, last)
+        await site.rebuilding.rebuild()
+        async with in_background(*(read, read_page) * 3):
+            with capture_logs() as logged:
+                for _ in range(SWITCHES):
+                    await site.rebuilding.roll_back()
+    assert len(await site.promotions()) == 1 + SWITCHES
+    assert "switch_tried_again" not in {entry["event"] for entry in logged}
 
 
 async def test_the_projector_goes_on_with_what_was_promoted_within_two_seconds(

@@ -19,6 +19,8 @@ else:
     Pool = asyncpg.Pool
     Connection = asyncpg.Connection
 
+LockNotAvailableError = asyncpg.LockNotAvailableError
+
 OPS = "ops"
 PROGRESS_CHANNEL = "projection_progress"
 """Payload `<projection>:<position>`, sent by the transaction that moved the checkpoint there.

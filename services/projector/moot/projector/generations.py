@@ -5,7 +5,9 @@ as long as that takes, a few milliseconds, and nobody fail: see `show_serving` i
 tables/generations.sql.
 """
 
+import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -13,7 +15,7 @@ from typing import Literal
 import structlog
 
 from moot.projector.tables import tables_of
-from moot.runtime.database import PROGRESS_CHANNEL, Connection, Pool
+from moot.runtime.database import PROGRESS_CHANNEL, Connection, LockNotAvailableError, Pool
 
 Role = Literal["serving", "building", "retired"]
 
@@ -45,6 +47,16 @@ SET role = $3, promoted_at = CASE WHEN $3 = 'serving' THEN clock_timestamp() ELS
 WHERE projection = $1 AND generation = $2
 """
 
+# The lock that replacing a view takes, without a change: LOCK TABLE would lock what it shows, too.
+KEEP_OUT = 'ALTER VIEW IF EXISTS ops."{}" RESET (security_barrier)'
+
+PATIENCE_MS = (*(1,) * 20, *(10,) * 5, 30, 100)
+"""How long each attempt to keep readers out waits for one of them."""
+
+APART_SECONDS = 0.002
+
+TABLES = "SELECT tablename FROM pg_catalog.pg_tables WHERE schemaname = $1 ORDER BY tablename"
+
 SHOW = "SELECT ops.show_serving($1)"
 
 TELL = "SELECT pg_notify($1, $2)"
@@ -68,7 +80,7 @@ CROSS JOIN aclexplode(c.relacl) AS g
 WHERE n.nspname = $1 AND c.relkind = 'r' AND g.grantee <> c.relowner
 """
 
-STATEMENTS = (ALL, CREATE, FORGET, CHANGE_ROLE, SHOW, TELL, GRANTS)
+STATEMENTS = (ALL, CREATE, FORGET, CHANGE_ROLE, TABLES, SHOW, TELL, GRANTS)
 
 log = structlog.stdlib.get_logger()
 
@@ -194,7 +206,26 @@ async def show(connection: Connection, generation: Generation, position: int, si
     """
     name = generation.projection
     before = (await generations(connection, name)).serving
+    await _keep_readers_out(connection, generation.schema)
     await connection.execute(CHANGE_ROLE, name, before.number, "retired")
     await connection.execute(CHANGE_ROLE, name, generation.number, "serving")
     await connection.execute(SHOW, name)
     await connection.execute(TELL, PROGRESS_CHANNEL, f"{name}:{sign}{position}")
+
+
+async def _keep_readers_out(connection: Connection, schema: str) -> None:
+    """Take the locks of the views that show it, all at once.
+
+    Statements take them in orders of their own, so whoever waits for one with others in hand is
+    soon waited for. So each attempt lets go of all it has; most find a moment without a reader.
+    Raises LockNotAvailableError if readers never let go.
+    """
+    views = [row["tablename"] for row in await connection.fetch(TABLES, schema)]
+    together = "; ".join(KEEP_OUT.format(view) for view in views)
+    for patience in PATIENCE_MS[:-1]:
+        with suppress(LockNotAvailableError):
+            async with connection.transaction():
+                await connection.execute(f"SET LOCAL lock_timeout TO {patience}; {together}")
+                return
+        await asyncio.sleep(APART_SECONDS)
+    await connection.execute(f"SET LOCAL lock_timeout TO {PATIENCE_MS[-1]}; {together}")

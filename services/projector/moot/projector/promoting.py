@@ -100,6 +100,7 @@ async def switch(pool: Pool, generation: Generation, *, accept_lower: bool = Fal
                 raise PromotionRefusedError(
                     f"{generation.schema} couldn't be switched to: {error}"
                 ) from error
+            log.info("switch_tried_again", schema=generation.schema, reason=str(error))
             await asyncio.sleep(PAUSE_SECONDS)
         else:
             log.warning("generation_promoted", schema=generation.schema, position=position)
