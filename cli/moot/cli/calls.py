@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from moot.cli.errors import CommandError, SurroundingsError
-from moot.cli.topic_texts import one_line
+from moot.cli.tables import one_line
 from moot.client import MootClient, MootUnreachableError, ProblemError
 
 AnswerT = TypeVar("AnswerT")

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
+from moot.cli import tables
 from moot.cli.errors import CommandError
 from moot.cli.options import DataFolder, JsonOutput
 from moot.cli.when import in_utc
@@ -88,11 +87,14 @@ def list_(
     if not letters:
         typer.echo("There are none.")
         return
-    table = Table("projection", "position", "key", "waiting behind", "reason")
-    for letter in letters:
-        numbers = (str(letter.position), letter.key, str(letter.waiting))
-        table.add_row(letter.projection, *numbers, letter.reason)
-    Console().print(table)
+    tables.show(
+        ("projection", "position", "key", "waiting behind", "reason"),
+        (
+            (each.projection, str(each.position), each.key, str(each.waiting), each.reason)
+            for each in letters
+        ),
+        long={"reason"},
+    )
 
 
 @app.command("show")
@@ -116,7 +118,7 @@ def show(
         typer.echo(json.dumps(shown))
         return
     for name, value in shown.items():
-        typer.echo(f"{name:<14} {'' if value is None else value}")
+        typer.echo(f"{name:<14} {'' if value is None else tables.one_line(str(value))}")
 
 
 @app.command("retry")

@@ -4,9 +4,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
+from moot.cli import tables
 from moot.cli.calls import answer_to, reached
 from moot.cli.options import ApiAddress, DataFolder, JsonOutput
 from moot.cli.whereabouts import api_of
@@ -37,14 +36,15 @@ def list_(
     if not page.items:
         typer.echo("There are none.")
         return
-    table = Table("due", "command", "stream", "topic")
-    for one in page.items:
-        argument = "" if one.round_no is None else f" {one.round_no}"
-        due_at = one.due_at.isoformat(timespec="milliseconds")
-        table.add_row(due_at, one.command + argument, one.stream, one.topic_id)
-    Console().print(table)
+    tables.show(("due", "command", "stream", "topic"), map(_row, page.items))
     if page.next is not None:
         typer.echo("There are more.")
+
+
+def _row(one: WaitingDeadlineView) -> tuple[str, ...]:
+    argument = "" if one.round_no is None else f" {one.round_no}"
+    due_at = one.due_at.isoformat(timespec="milliseconds")
+    return (due_at, one.command + argument, one.stream, one.topic_id or "")
 
 
 async def _listed(

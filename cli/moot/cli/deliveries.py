@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
+from moot.cli import tables
 from moot.cli.errors import CommandError
 from moot.cli.options import DataFolder, JsonOutput
 from moot.cli.when import in_utc
@@ -118,11 +117,16 @@ def list_(
     if not found:
         typer.echo("There are none.")
         return
-    table = Table("id", "event", "to", "status", "attempts", "last error", "next attempt")
-    for one in found:
-        what = (one.event_type.split(".")[2], one.endpoint, one.status, str(one.attempts))
-        table.add_row(one.id, *what, one.last_error or "", one.next_attempt_at or "")
-    Console().print(table)
+    tables.show(
+        ("id", "event", "to", "status", "attempts", "last error", "next attempt"),
+        map(_row, found),
+        long={"to", "last error"},
+    )
+
+
+def _row(one: Delivery) -> tuple[str, ...]:
+    what = (one.event_type.split(".")[2], one.endpoint, one.status, str(one.attempts))
+    return (one.id, *what, one.last_error or "", one.next_attempt_at or "")
 
 
 @app.command("show")
@@ -144,11 +148,12 @@ def show(delivery_id: Id, data: DataFolder = Path(".moot"), as_json: JsonOutput 
         typer.echo(json.dumps({**asdict(found), "history": history}))
         return
     for name, value in asdict(found).items():
-        typer.echo(f"{name:<16} {'' if value is None else value}")
-    table = Table("at", "outcome", "attempt", "status", "ms", "error", "answer", "next attempt")
-    for one in history:
-        table.add_row(*("" if one[name] is None else str(one[name]) for name in _COLUMNS))
-    Console().print(table)
+        typer.echo(f"{name:<16} {'' if value is None else tables.one_line(str(value))}")
+    tables.show(
+        ("at", "outcome", "attempt", "status", "ms", "error", "answer", "next attempt"),
+        (["" if one[name] is None else str(one[name]) for name in _COLUMNS] for one in history),
+        long={"error", "answer"},
+    )
 
 
 @app.command("retry")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
+from moot.cli import tables
 from moot.cli.errors import CommandError
 from moot.cli.options import DataFolder, JsonOutput
 from moot.cli.when import in_utc
@@ -117,11 +117,11 @@ def generations(
     if as_json:
         typer.echo(json.dumps(listed))
         return
-    table = Table("generation", "role", "schema", "position", "created", "promoted")
-    for each in listed:
-        columns = ("generation", "role", "schema", "position", "created_at", "promoted_at")
-        table.add_row(*(str(each[name] or "") for name in columns))
-    Console().print(table)
+    columns = ("generation", "role", "schema", "position", "created_at", "promoted_at")
+    tables.show(
+        ("generation", "role", "schema", "position", "created", "promoted"),
+        ([str(each[name] or "") for name in columns] for each in listed),
+    )
 
 
 def _shown(of: "Generation") -> dict[str, Any]:

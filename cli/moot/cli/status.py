@@ -1,13 +1,14 @@
 """`moot status`: how far each projection has come, and how far the Chronicle goes."""
 
 import asyncio
+import json
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.table import Table
+import typer
 
+from moot.cli import tables
 from moot.cli.options import DataFolder, JsonOutput
 from moot.cli.when import in_utc
 from moot.cli.whereabouts import servers_of
@@ -26,28 +27,26 @@ def status(data: DataFolder = Path(".moot"), as_json: JsonOutput = False) -> Non
     from moot.cli.operating import operate  # noqa: PLC0415
 
     found = operate(servers_of(data), _look)
-    console = Console()
     if as_json:
-        console.print_json(data=[_shown(each) for each in found])
+        typer.echo(json.dumps([_shown(each) for each in found], indent=2))
         return
-    table = Table("projection", "position", "head", "behind", "for", "events/s", "state", "owner")
-    table.add_column("set aside")
-    table.add_column("verified")
-    table.add_column("error")
-    for of in found:
-        numbers = (of.position, of.head, of.behind, f"{of.waited.total_seconds():.1f} s")
-        rate = f"{of.rate or 0:.0f}"
-        table.add_row(
-            of.projection,
-            *map(str, numbers),
-            rate,
-            of.state,
-            of.owner or "",
-            str(of.parked),
-            _verified(of),
-            _trouble(of),
-        )
-    console.print(table)
+    standing = ("position", "head", "behind", "for", "events/s", "state", "owner")
+    columns = ("projection", *standing, "set aside", "verified", "error")
+    tables.show(columns, map(_row, found), long={"error"})
+
+
+def _row(of: "Standing") -> tuple[str, ...]:
+    numbers = (of.position, of.head, of.behind, f"{of.waited.total_seconds():.1f} s")
+    return (
+        of.projection,
+        *map(str, numbers),
+        f"{of.rate or 0:.0f}",
+        of.state,
+        of.owner or "",
+        str(of.parked),
+        _verified(of),
+        _trouble(of),
+    )
 
 
 async def _look(operator: "Operator") -> "list[Standing]":

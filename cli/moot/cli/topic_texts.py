@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import cast
 
+from moot.cli.tables import one_line, show
 from moot.cli.when import in_utc
 from moot.contracts.views import EventView, TopicView
 
@@ -10,22 +11,18 @@ WIDEST_TEXT = 100
 
 
 def table(topics: Sequence[TopicView]) -> None:
-    # Slow to import, and nothing else here needs it.
-    from rich.console import Console  # noqa: PLC0415
-    from rich.markup import escape  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
+    show(("topic", "stage", "title", "next", "at"), map(_row, topics), long={"title"})
 
-    shown = Table("topic", "stage", "title", "next", "at")
-    for topic in topics:
-        due = topic.next_deadline
-        shown.add_row(
-            topic.id,
-            topic.status + ("" if topic.visibility == "public" else " (private)"),
-            escape(one_line(topic.title)),
-            "" if due is None else due.command,
-            "" if due is None else in_utc(due.due_at),
-        )
-    Console().print(shown)
+
+def _row(topic: TopicView) -> tuple[str, ...]:
+    due = topic.next_deadline
+    return (
+        topic.id,
+        topic.status + ("" if topic.visibility == "public" else " (private)"),
+        topic.title,
+        "" if due is None else due.command,
+        "" if due is None else in_utc(due.due_at),
+    )
 
 
 def details(topic: TopicView) -> Iterator[str]:
@@ -53,11 +50,6 @@ def line_of(event: EventView, *, as_json: bool) -> str:
         return event.model_dump_json()
     name = event.type.split(".")[-2] if event.type.count(".") > 1 else event.type
     return f"{event.position:>8}  {name:<18} {_told(event.data)}".rstrip()
-
-
-def one_line(text: str) -> str:
-    """Text from agents on one line: nothing in it moves the cursor or colours the terminal."""
-    return "".join(c if c.isprintable() else " " for c in " ".join(text.split()))
 
 
 def _told(data: object) -> str:

@@ -5,14 +5,11 @@ from pathlib import Path
 from typing import Annotated, Any, cast
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
+from moot.cli import tables
 from moot.cli.calls import answer_to, reached
 from moot.cli.errors import CommandError
 from moot.cli.options import ApiAddress, DataFolder, JsonOutput
-from moot.cli.topic_texts import one_line
 from moot.cli.whereabouts import api_of, caller_at
 from moot.contracts.views import VerdictSchemaView
 
@@ -35,10 +32,7 @@ def list_(
     if as_json:
         typer.echo(json.dumps([schema.model_dump(mode="json") for schema in schemas]))
         return
-    shown = Table("schema", "title")
-    for schema in schemas:
-        shown.add_row(schema.id, escape(one_line(schema.title)))
-    Console().print(shown)
+    tables.show(("schema", "title"), ((one.id, one.title) for one in schemas), long={"title"})
 
 
 @app.command("show")

@@ -4,7 +4,8 @@ import pytest
 import typer
 
 from moot.cli.durations import duration
-from moot.cli.topic_texts import line_of, one_line
+from moot.cli.tables import one_line
+from moot.cli.topic_texts import line_of
 from moot.contracts.views import EventView
 
 
