@@ -8,7 +8,8 @@ import pytest
 
 from moot.cli.local.nats_server import NatsServer
 from moot.cli.local.postgres_server import PostgresServer
-from tests.support.servers import PASSWORD, fresh_database, running_nats
+from moot.projector.migrate import migrate
+from tests.support.servers import PASSWORD, fresh_database, make_database, running_nats
 
 LONGEST_FIRST = ("e2e", "integration", "architecture", "conformance", "unit")
 
@@ -36,9 +37,25 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgr
 
 
 @pytest.fixture
-async def database_url(postgres_server: PostgresServer) -> AsyncIterator[str]:
-    """An empty database of the test's own."""
+async def empty_database_url(postgres_server: PostgresServer) -> AsyncIterator[str]:
+    """A database of the test's own that has nothing in it, not even a schema."""
     async with fresh_database(postgres_server) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def migrated(postgres_server: PostgresServer) -> str:
+    """The name of an Ops DB that is migrated, and nothing else: copying it is six times faster."""
+    with asyncio.Runner() as runner:
+        url = runner.run(make_database(postgres_server, "migrated"))
+    migrate(url)
+    return "migrated"
+
+
+@pytest.fixture
+async def database_url(postgres_server: PostgresServer, migrated: str) -> AsyncIterator[str]:
+    """A migrated Ops DB of the test's own."""
+    async with fresh_database(postgres_server, migrated) as url:
         yield url
 
 

@@ -11,7 +11,6 @@ import pytest
 
 from moot.contracts.subjects import StreamName
 from moot.projector.app import build
-from moot.projector.migrate import migrate
 from moot.projector.settings import ProjectorSettings
 from moot.runtime.jetstream import JetStreamChronicle
 from moot.runtime.nats_connection import NatsConnection
@@ -53,7 +52,6 @@ class Set:
 async def parked(
     nats_url: str, database_url: str, connection: NatsConnection
 ) -> AsyncIterator[Set]:
-    await asyncio.to_thread(migrate, database_url)
     given = {"NATS_URL": nats_url, "DATABASE_URL": database_url, "USER": "eve"}
     recorder = Recorder(JetStreamChronicle(connection))
     history = argued().history

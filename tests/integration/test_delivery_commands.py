@@ -13,7 +13,6 @@ from moot.contracts.deliveries import DeliveryRetried
 from moot.contracts.ids import derived_id
 from moot.contracts.subjects import StreamName
 from moot.projector.app import build
-from moot.projector.migrate import migrate
 from moot.projector.settings import ProjectorSettings
 from moot.runtime.decoding import decoded
 from moot.runtime.jetstream import JetStreamChronicle
@@ -50,7 +49,6 @@ class Set:
 
 @pytest.fixture
 async def told(nats_url: str, database_url: str, connection: NatsConnection) -> AsyncIterator[Set]:
-    await asyncio.to_thread(migrate, database_url)
     given = {"NATS_URL": nats_url, "DATABASE_URL": database_url, "USER": "eve"}
     made = Set(given, JetStreamChronicle(connection))
     recorder = Recorder(made.chronicle)

@@ -11,7 +11,6 @@ from asyncio.subprocess import PIPE
 from pathlib import Path
 
 from moot.cli.local.nats_server import NatsServer
-from moot.projector.migrate import migrate
 from moot.projector.projections import PROJECTIONS
 from moot.runtime.jetstream import JetStreamChronicle
 from moot.runtime.nats_connection import NatsConnection
@@ -27,8 +26,8 @@ async def said_by(folder: Path, command: str, **environment: str) -> tuple[int |
     return process.returncode, said.decode()
 
 
-async def test_migrate_needs_only_the_database(tmp_path: Path, database_url: str) -> None:
-    said = await said_by(tmp_path, "migrate", DATABASE_URL=database_url)
+async def test_migrate_needs_only_the_database(tmp_path: Path, empty_database_url: str) -> None:
+    said = await said_by(tmp_path, "migrate", DATABASE_URL=empty_database_url)
 
     assert said == (0, "Migrated to head.\n")
 
@@ -43,7 +42,6 @@ async def test_provision_needs_only_nats(tmp_path: Path, nats_server: NatsServer
 async def test_status_says_which_projections_no_projector_has_run(
     nats_url: str, database_url: str, connection: NatsConnection
 ) -> None:
-    await asyncio.to_thread(migrate, database_url)
     await record(JetStreamChronicle(connection), everything()[:2])
     given = {"NATS_URL": nats_url, "DATABASE_URL": database_url}
     done = await asyncio.to_thread(moot, "status", "--json", given=given)

@@ -8,7 +8,6 @@ import asyncpg
 import pytest
 
 from moot.projector.app import build
-from moot.projector.migrate import migrate
 from moot.projector.plain.projections import PLAIN
 from moot.projector.settings import ProjectorSettings
 from moot.runtime.database import OPS
@@ -27,7 +26,6 @@ async def given(
     nats_url: str, database_url: str, connection: NatsConnection
 ) -> AsyncIterator[dict[str, str]]:
     """The surroundings of a Moot whose projector has applied everything."""
-    await asyncio.to_thread(migrate, database_url)
     last = await record(JetStreamChronicle(connection), everything())
     settings = ProjectorSettings.model_validate(
         {

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from moot.cli.local.nats_server import NatsServer
-from moot.projector.migrate import migrate
 from moot.projector.settings import ProjectorSettings
 from moot.runtime.database import Pool, connect_pool
 from moot.runtime.jetstream import JetStreamChronicle
@@ -74,7 +73,6 @@ class Operated:
 async def operated_on(
     server: NatsServer, connection: NatsConnection, database_url: str
 ) -> AsyncGenerator[Operated]:
-    await asyncio.to_thread(migrate, database_url)
     settings = DatabaseSettings(nats_url=server.url, database_url=database_url)
     pool = await connect_pool(settings, name="tests")
     yield Operated(server, connection, pool, database_url)

@@ -5,7 +5,6 @@ import uuid
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import asyncpg
 
@@ -69,13 +68,6 @@ async def make_database(server: PostgresServer, name: str) -> str:
     """Make an empty database that lasts as long as the server; return its URL."""
     await _execute(server, f'CREATE DATABASE "{name}"')
     return server.url_of(name)
-
-
-async def make_copy_of(template: str, server: PostgresServer, url: str) -> None:
-    """Put a copy of the database `template` in the place of the one at `url`."""
-    name = urlsplit(url).path.strip("/")
-    await _execute(server, f'DROP DATABASE "{name}" WITH (FORCE)')
-    await _execute(server, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
 
 
 async def _execute(server: PostgresServer, statement: str) -> None:

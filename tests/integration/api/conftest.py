@@ -16,7 +16,6 @@ from moot.api.key_news import KeyNews
 from moot.api.live import Live
 from moot.api.publishing import Publishing
 from moot.api.rate_limits import RateLimits
-from moot.projector.migrate import migrate
 from moot.projector.projections import PROJECTIONS
 from moot.runtime.database import Pool, PositionWaiter, connect_pool
 from moot.runtime.dispatch import Dispatcher
@@ -38,7 +37,6 @@ def settings(database_url: str) -> DatabaseSettings:
 @pytest.fixture
 async def pool(settings: DatabaseSettings) -> AsyncIterator[Pool]:
     """The migrated Ops DB."""
-    await asyncio.to_thread(migrate, settings.database_url)
     pool = await connect_pool(settings, name="tests")
     yield pool
     pool.terminate()

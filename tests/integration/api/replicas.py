@@ -1,6 +1,5 @@
 """Two replicas of the API on a real NATS, and one more to be killed: a process of its own."""
 
-import asyncio
 import os
 import socket
 import sys
@@ -12,7 +11,6 @@ import httpx2
 from moot.api.app import build
 from moot.api.settings import ApiSettings
 from moot.cli.local.process import Process
-from moot.projector.migrate import migrate
 from tests.integration.api.world import ADMIN_KEY, PEPPER, SECRET_KEY
 from tests.support.hosted import hosted
 from tests.support.waiting import until
@@ -25,7 +23,6 @@ async def two_replicas(
     nats_url: str, database_url: str
 ) -> AsyncGenerator[list[httpx2.AsyncClient]]:
     """Clients of the two, which migrate the Ops DB first."""
-    await asyncio.to_thread(migrate, database_url)
     settings = [
         ApiSettings(
             nats_url=nats_url,

@@ -18,7 +18,6 @@ from moot.cli.local.ports import free_port
 from moot.contracts.catalogue import INGESTIBLE
 from moot.contracts.subjects import StreamName
 from moot.projector.app import build as build_projector
-from moot.projector.migrate import migrate
 from moot.projector.settings import ProjectorSettings
 from moot.runtime.jetstream import JetStreamChronicle
 from moot.runtime.nats_connection import NatsConnection
@@ -61,7 +60,6 @@ async def connection(nats_server: NatsServer) -> AsyncIterator[NatsConnection]:
 @pytest.fixture
 async def address(nats_server: NatsServer, database_url: str) -> AsyncIterator[str]:
     await provision(nats_server.url)
-    await asyncio.to_thread(migrate, database_url)
     settings = ApiSettings(
         nats_url=nats_server.url,
         database_url=database_url,

@@ -11,7 +11,6 @@ from moot.api.app import build
 from moot.api.server import AddressUnavailableError, bind
 from moot.api.settings import ApiSettings
 from moot.cli.local.nats_server import NatsServer
-from moot.projector.migrate import migrate
 from moot.runtime.provision import provision
 from tests.integration.api.world import ADMIN, ADMIN_KEY, PEPPER, PROPOSAL, SECRET_KEY
 from tests.support.event_source import EventSource, listening
@@ -40,7 +39,6 @@ def free_port() -> int:
 @pytest.fixture
 async def service(settings: ApiSettings) -> AsyncIterator[Hosted]:
     await provision(settings.nats_url)
-    await asyncio.to_thread(migrate, settings.database_url)
     async with hosted(build, settings) as running:
         yield running
 
@@ -127,7 +125,6 @@ async def test_a_stream_is_taken_up_again_when_the_api_has_been_started_again(
     settings: ApiSettings,
 ) -> None:
     await provision(settings.nats_url)
-    await asyncio.to_thread(migrate, settings.database_url)
     base = f"http://127.0.0.1:{settings.api_port}"
     heard: list[int | None] = []
     async with httpx2.AsyncClient(base_url=base, trust_env=False) as http:
@@ -157,7 +154,6 @@ def test_a_taken_port_is_said_so() -> None:
 
 async def test_who_still_waits_when_it_stops_is_told_so(settings: ApiSettings) -> None:
     await provision(settings.nats_url)
-    await asyncio.to_thread(migrate, settings.database_url)
     async with hosted(build, settings) as running:
         await until(running.is_ready)
         reader, writer = await asyncio.open_connection("127.0.0.1", settings.api_port)

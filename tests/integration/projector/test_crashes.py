@@ -4,14 +4,12 @@ import asyncio
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
 
 from moot.cli.local.postgres_server import PostgresServer
 from moot.projector.debates.projection import DEBATES
-from moot.projector.migrate import migrate
 from moot.projector.projections import PROJECTIONS
 from moot.runtime import projection_operations, projection_turn
 from moot.runtime.projection import Projection
@@ -80,13 +78,6 @@ def many_small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(projection_operations, "MOST_RELEASED", 2)
 
 
-@pytest.fixture
-async def template(database_url: str) -> str:
-    """The name of a migrated Ops DB to copy."""
-    await asyncio.to_thread(migrate, database_url)
-    return urlsplit(database_url).path.strip("/")
-
-
 async def left_by_each_death(database_url: str, sent: Sent) -> list[list[str]]:
     """Return what a process has written when it is killed at suspension 1, 2, …"""
 
@@ -149,17 +140,17 @@ def check(outcome: Outcome, projections: Sequence[Projection]) -> None:
 
 
 async def test_the_story_has_something_for_every_projection(
-    postgres_server: PostgresServer, template: str
+    postgres_server: PostgresServer, migrated: str
 ) -> None:
-    outcome, _ = await Trial(postgres_server, template, PROJECTIONS).comes_to()
+    outcome, _ = await Trial(postgres_server, migrated, PROJECTIONS).comes_to()
     check(outcome, PROJECTIONS)
 
 
 @pytest.mark.parametrize("sent", Sent)
 async def test_a_kill_changes_nothing(
-    postgres_server: PostgresServer, template: str, sent: Sent
+    postgres_server: PostgresServer, migrated: str, sent: Sent
 ) -> None:
-    await check_every(SAMPLE, Trial(postgres_server, template), sent)
+    await check_every(SAMPLE, Trial(postgres_server, migrated), sent)
 
 
 @pytest.mark.hard
@@ -169,12 +160,12 @@ async def test_a_kill_changes_nothing(
 )
 async def test_a_kill_at_any_point_changes_nothing(
     postgres_server: PostgresServer,
-    template: str,
+    migrated: str,
     sent: Sent,
     projections: Sequence[Projection],
     step: int,
 ) -> None:
-    await check_every(step, Trial(postgres_server, template, projections), sent)
+    await check_every(step, Trial(postgres_server, migrated, projections), sent)
 
 
 @pytest.mark.parametrize(
@@ -182,9 +173,9 @@ async def test_a_kill_at_any_point_changes_nothing(
     [((DEBATES,), 83), pytest.param(PROJECTIONS, 401, marks=pytest.mark.hard)],
 )
 async def test_being_killed_again_and_again_changes_nothing(
-    postgres_server: PostgresServer, template: str, projections: Sequence[Projection], lives: int
+    postgres_server: PostgresServer, migrated: str, projections: Sequence[Projection], lives: int
 ) -> None:
-    trial = Trial(postgres_server, template, projections)
+    trial = Trial(postgres_server, migrated, projections)
     expected, _ = await trial.comes_to()
     deaths = zip(itertools.repeat(lives, MOST_DEATHS), itertools.cycle(Sent), strict=False)
     outcome, died = await trial.comes_to(*deaths)

@@ -13,7 +13,6 @@ from bench.history import written
 from bench.prefill import prefill
 from moot.cli.local.nats_server import NatsServer
 from moot.cli.local.process import Process
-from moot.projector.migrate import migrate
 from moot.projector.plain.comparing import differences
 from moot.runtime.database import Pool, connect_pool
 from moot.runtime.jetstream import JetStreamChronicle
@@ -66,7 +65,6 @@ class Site:
 
 @pytest.fixture
 async def site(nats_server: NatsServer, database_url: str) -> AsyncIterator[Site]:
-    await asyncio.to_thread(migrate, database_url)
     await provision(nats_server.url)
     nats = NatsConnection()
     await nats.open(nats_server.url, name="tests")

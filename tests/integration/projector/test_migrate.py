@@ -4,12 +4,19 @@ import asyncio
 import sys
 
 import asyncpg
+import pytest
 
 from moot.projector.app import TABLES
 from moot.projector.migrate import EMPTY, migrate, newest_revision
 from moot.projector.projections import PROJECTIONS
 from moot.runtime.database import connect_pool, schema_problem
 from moot.runtime.settings import DatabaseSettings
+
+
+@pytest.fixture
+def database_url(empty_database_url: str) -> str:
+    """One that nobody has migrated before the test does."""
+    return empty_database_url
 
 
 async def tables_in(database_url: str, schema: str) -> set[str]:

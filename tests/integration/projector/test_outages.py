@@ -14,7 +14,6 @@ import pytest
 
 from moot.cli.local.nats_server import NatsServer
 from moot.cli.local.postgres_server import PostgresServer
-from moot.projector.migrate import migrate
 from moot.runtime.clock import utc_now
 from moot.runtime.jetstream import JetStreamChronicle, connect
 from moot.runtime.provision import provision
@@ -67,7 +66,6 @@ class Stage:
 @asynccontextmanager
 async def staged(nats: NatsServer, database_url: str) -> AsyncGenerator[Stage]:
     """Everything runs; at the end it is checked that both live and that the tables are right."""
-    await asyncio.to_thread(migrate, database_url)
     await provision(nats.url)
     connection = await connect(RuntimeSettings(nats_url=nats.url))
     load = Load(JetStreamChronicle(connection))

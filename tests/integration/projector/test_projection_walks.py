@@ -6,7 +6,6 @@ from contextlib import AsyncExitStack
 from datetime import timedelta
 from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -26,7 +25,6 @@ from moot.contracts.subjects import StreamName
 from moot.contracts.topic_events import ArgumentPosted
 from moot.projector.app import make_runners
 from moot.projector.debates.projection import DEBATES
-from moot.projector.migrate import migrate
 from moot.projector.projections import PROJECTIONS
 from moot.runtime import checkpoint, projection_operations, projection_runner, projection_turn
 from moot.runtime.chronicle import Stored
@@ -347,12 +345,10 @@ def small_steps_and_short_leases(monkeypatch: pytest.MonkeyPatch) -> None:
     [(4, 30), pytest.param(200, 60, marks=[pytest.mark.hard, pytest.mark.timeout(3600)])],
 )
 def test_projections_survive_any_walk(
-    postgres_server: PostgresServer, database_url: str, walks: int, steps: int
+    postgres_server: PostgresServer, migrated: str, walks: int, steps: int
 ) -> None:
-    migrate(database_url)
-    template = urlsplit(database_url).path.strip("/")
     ended_at: list[int] = []
-    factory: Any = partial(ProjectionWalk, postgres_server, template, ended_at)
+    factory: Any = partial(ProjectionWalk, postgres_server, migrated, ended_at)
     run_state_machine_as_test(
         factory,
         settings=settings(

@@ -67,7 +67,6 @@ async def test_a_killed_replica_is_replaced_within_three_seconds(
     nats_server: NatsServer, database_url: str
 ) -> None:
     written = everything()
-    await asyncio.to_thread(migrate, database_url)
     await provision(nats_server.url)
     async with (
         recorder_on(nats_server) as recorder,
@@ -89,7 +88,6 @@ async def test_a_skip_is_carried_out_once_whoever_is_killed_meanwhile(
     nats_server: NatsServer, database_url: str
 ) -> None:
     bad_topic, history = StreamName("topic", topic_id("bad")), argued().history
-    await asyncio.to_thread(migrate, database_url)
     await provision(nats_server.url)
     connection = await connect(RuntimeSettings(nats_url=nats_server.url))
     chronicle = JetStreamChronicle(connection)
@@ -128,10 +126,10 @@ async def is_ready(port: int) -> bool:
 
 
 async def test_without_migrations_or_streams_it_isnt_ready_and_says_why(
-    nats_server: NatsServer, database_url: str
+    nats_server: NatsServer, empty_database_url: str
 ) -> None:
     port = free_port()
-    async with projector(nats_server, database_url, "one", port) as process:
+    async with projector(nats_server, empty_database_url, "one", port) as process:
 
         async def says(reason: str) -> bool:
             status, text = await readiness(port)
@@ -139,7 +137,7 @@ async def test_without_migrations_or_streams_it_isnt_ready_and_says_why(
 
         await until(lambda: says("run `moot migrate`"))
         await until(lambda: says("run `moot provision`"))
-        await asyncio.to_thread(migrate, database_url)
+        await asyncio.to_thread(migrate, empty_database_url)
         await provision(nats_server.url)
         await until(lambda: is_ready(port))
         process.send_signal(signal.SIGTERM)

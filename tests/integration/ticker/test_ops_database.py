@@ -1,6 +1,5 @@
 """The ticker and the Ops DB: where memory starts from, and the sweep over what it missed."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 
@@ -10,7 +9,6 @@ from moot.contracts.ids import TopicId
 from moot.domain import topic
 from moot.domain.deadlines import next_deadline, to_json
 from moot.domain.topic_stages import Unborn, timetable_of
-from moot.projector.migrate import migrate
 from moot.runtime.belonging import digest
 from moot.runtime.chronicle import Chronicle
 from moot.runtime.chronicle_clock import ChronicleClock
@@ -53,7 +51,6 @@ VALUES ('topic', $1, $2, $3, $4, $5)
 
 @pytest.fixture
 async def pool(database_url: str) -> AsyncIterator[Pool]:
-    await asyncio.to_thread(migrate, database_url)
     settings = DatabaseSettings(nats_url="nats://127.0.0.1:1", database_url=database_url)
     pool = await connect_pool(settings, name="tests")
     yield pool
