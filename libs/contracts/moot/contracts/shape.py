@@ -15,6 +15,8 @@ from pydantic import (
     WrapValidator,
 )
 
+from moot.contracts.described import Described
+
 ShapeT = TypeVar("ShapeT", bound=BaseModel)
 
 
@@ -32,12 +34,10 @@ def checked(shape: type[ShapeT], fields: dict[str, Any]) -> ShapeT:
     return made
 
 
-class Frozen(BaseModel):
+class Frozen(Described):
     """An immutable value that refuses fields it doesn't know."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
 
 def _in_utc(value: object, validated: ValidatorFunctionWrapHandler) -> datetime:

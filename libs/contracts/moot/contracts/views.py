@@ -4,18 +4,19 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, Generic, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
 from moot.contracts.debates import CallerKind, Camp, CampSeat, Stage, Visibility
+from moot.contracts.described import Described
 from moot.contracts.shape import Moment
 
 ItemT = TypeVar("ItemT")
 
 
-class View(BaseModel):
+class View(Described):
     """What an answer is made of. A reader passes over fields that it doesn't know yet."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     @cached_property
     def etag(self) -> str:
@@ -207,9 +208,6 @@ class ExplainedEventView(View):
 
 
 class PageView(View, Generic[ItemT]):
-    # pydantic looks for them where PageView[...] stands, which may be in the middle of a line.
-    model_config = ConfigDict(use_attribute_docstrings=False)
-
     items: tuple[ItemT, ...]
     next: str | None
 

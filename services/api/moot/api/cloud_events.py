@@ -10,7 +10,6 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     ConfigDict,
     Field,
     RootModel,
@@ -24,6 +23,7 @@ from starlette.requests import Request
 from moot.api.bodies import Time, field_problems, read_body
 from moot.api.problems import Problem
 from moot.contracts.catalogue import CATEGORY_OF, EVENTS, INGESTIBLE, Event
+from moot.contracts.described import Described
 from moot.contracts.envelope import CONTENT_TYPE
 from moot.contracts.publishing import Grant
 from moot.contracts.shape import JsonObject, Text
@@ -51,10 +51,10 @@ _Named = Annotated[
 _Reference = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,128}$")]
 
 
-class CloudEvent(BaseModel):
+class CloudEvent(Described):
     """One event. Other extension attributes than these are allowed, and not kept."""
 
-    model_config = ConfigDict(frozen=True, extra="allow", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="allow")
 
     specversion: Literal["1.0"]
     id: _Named
