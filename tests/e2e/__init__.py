@@ -1,0 +1,1 @@
+# A package, or pytest takes `scope="package"` for the whole session.
