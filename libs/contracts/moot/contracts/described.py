@@ -1,4 +1,4 @@
-"""Shapes whose fields a JSON schema describes with the docstrings under them."""
+"""What all shapes are made of: a class costs next to nothing until a process uses it."""
 
 import ast
 import inspect
@@ -7,16 +7,19 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from itertools import pairwise
 
-from pydantic import BaseModel, GetJsonSchemaHandler
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 
 class Described(BaseModel):
-    """As `use_attribute_docstrings` of pydantic has it, but sources are read for a schema only.
+    """A shape whose fields a JSON schema describes with the docstrings under them.
 
-    pydantic reads them wherever a class is made, a third of what importing the contracts took.
+    pydantic's `use_attribute_docstrings` reads sources wherever a class is made, and its validators
+    are made then, too: most of what starting a command or a service took.
     """
+
+    model_config = ConfigDict(defer_build=True)
 
     @classmethod
     def __get_pydantic_json_schema__(

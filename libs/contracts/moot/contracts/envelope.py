@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any, Final, Generic, NamedTuple, NotRequired, Self, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
@@ -137,14 +138,14 @@ class _Document(TypedDict, Generic[_EventT]):
 _Reader = Callable[[bytes], _Document[Event]]
 
 
-def _reader(event: type[Event]) -> _Reader:
+@cache
+def _reader(name: str) -> _Reader:
+    """Made when the first of its type is read: a process knows many types, and meets few."""
     document: Any = _Document
-    return TypeAdapter(document[event]).validator.validate_json
+    return TypeAdapter(document[EVENTS[name]]).validator.validate_json
 
 
-_readers: Final[dict[bytes, tuple[str, _Reader]]] = {
-    name.encode(): (name, _reader(event)) for name, event in EVENTS.items()
-}
+_known: Final[dict[bytes, str]] = {name.encode(): name for name in EVENTS}
 _type_in: Final = re.compile(rb'"type":"([^"]*)"').search
 
 
@@ -154,12 +155,11 @@ def _read_at_once(body: bytes) -> _Document[Event] | None:
     The first thing that looks like the type decides how to read; what was read has to agree.
     """
     found = _type_in(body)
-    known = _readers.get(found[1]) if found else None
-    if known is None:
+    name = _known.get(found[1]) if found else None
+    if name is None:
         return None
-    name, read = known
     try:
-        document = read(body)
+        document = _reader(name)(body)
     except ValidationError:
         return None
     return document if document["type"] == name else None
