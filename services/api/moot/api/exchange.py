@@ -20,10 +20,13 @@ from moot.api.inbox_news import InboxNews
 from moot.api.live import Live
 from moot.api.problems import PROBLEMS, SOON, Problem
 from moot.api.publishing import Publishing
+from moot.api.queries.checkpoints import DEBATES, topic_readable
+from moot.api.queries.topics import read_topic
 from moot.api.rate_limits import RateLimits
 from moot.contracts.debates import Caller
 from moot.contracts.ids import CommandId, TopicId, derived_id, is_hex_id
 from moot.contracts.shape import Frozen
+from moot.contracts.subjects import StreamName
 from moot.domain import topic
 from moot.domain.access_rules import may_read
 from moot.domain.refusal import Refused
@@ -38,7 +41,7 @@ from moot.runtime.deciding import (
     Folded,
     Outcome,
 )
-from moot.runtime.dispatch import Dispatcher
+from moot.runtime.dispatch import Dispatcher, UnreadableStreamError
 from moot.runtime.luck import new_id
 from moot.runtime.telemetry import current_traceparent
 
@@ -157,8 +160,15 @@ async def obey(
         tag = etag_of(known.position, asked.caller) if known.position else None
         return _is_meant(asked, tag)
 
-    # On the very state that is decided on, whoever else is at it.
-    outcome = await api.dispatcher.dispatch(decider, stream_id, command, context, only_if=matches)
+    try:
+        # On the very state that is decided on, whoever else is at it.
+        outcome = await api.dispatcher.dispatch(
+            decider, stream_id, command, context, only_if=matches
+        )
+    except UnreadableStreamError:
+        if decider.category == topic.category:
+            await _check_was_readable(api, asked, TopicId(stream_id))
+        raise
     if isinstance(outcome, Outcome):
         return outcome
     if isinstance(outcome, CommandIdReused):
@@ -196,16 +206,37 @@ def read_query(request: Request, shape: type[QueryT]) -> QueryT:
 
 
 async def check_readable(api: Api, asked: Asked, topic_id: TopicId | None = None) -> None:
-    """Raises Problem `topic-not-found`, by what the Chronicle says now.
+    """Raises Problem `topic-not-found`, by what the Chronicle says now, or UnreadableStreamError.
 
     The topic is that of the path, unless another is named.
     """
-    folded = await api.dispatcher.load(topic, topic_id or asked.topic_id)
+    topic_id = topic_id or asked.topic_id
+    try:
+        folded = await api.dispatcher.load(topic, topic_id)
+    except UnreadableStreamError:
+        await _check_was_readable(api, asked, topic_id)
+        raise
     if isinstance(folded.state, Unborn):
         raise topic_not_found()
     facts = folded.state.facts
     if not may_read(facts.visibility, facts.creator, facts.terms.invited_agents, asked.caller):
         raise topic_not_found()
+
+
+async def _check_was_readable(api: Api, asked: Asked, topic_id: TopicId) -> None:
+    """Say that a topic that can't be read is there to nobody but who could read it before.
+
+    Raises Problem `topic-not-found`.
+    """
+    if asked.caller.is_admin:
+        return
+    last = await api.chronicle.last(StreamName("topic", topic_id))
+    # What came before it may have made the topic private.
+    known = 0 if last is None else last.position
+    await api.waiter.wait((DEBATES,), known, DEFAULT_WAIT_SECONDS)
+    before = await read_topic(api.pool, topic_id, asked.caller)
+    if not topic_readable([before], asked.caller):
+        raise topic_not_found() from None
 
 
 async def wait_for_position(api: Api, asked: Asked, projections: Sequence[str]) -> None:

@@ -79,7 +79,7 @@ def document(operations: Sequence[Operation] = OPERATIONS) -> dict[str, Any]:
 def always(operation: Operation) -> tuple[str, ...]:
     """Return what any operation of its kind may refuse."""
     codes = ["bad-credentials", "internal-error", "database-unavailable", "stopping"]
-    codes.append("too-many-requests")
+    codes += ["stream-unreadable", "too-many-requests"]
     if operation.who != "anyone":
         codes.append("credentials-required")
     if operation.who == "admins":

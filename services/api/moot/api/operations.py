@@ -29,6 +29,7 @@ from moot.contracts.debates import Caller
 from moot.contracts.shape import Frozen
 from moot.runtime.chronicle import ChronicleUnavailableError, MessageTooLargeError
 from moot.runtime.database import is_outage
+from moot.runtime.dispatch import UnreadableStreamError
 from moot.runtime.telemetry import SERVER, span
 
 log = structlog.stdlib.get_logger()
@@ -201,6 +202,8 @@ async def _fingerprint(operation: Operation, request: Request) -> bytes:
 def _of(error: Exception) -> Problem:
     if isinstance(error, ChronicleUnavailableError):
         return Problem("chronicle-unavailable", headers=SOON)
+    if isinstance(error, UnreadableStreamError):
+        return Problem("stream-unreadable")
     if isinstance(error, MessageTooLargeError):
         return Problem("event-too-large")
     if is_outage(error):

@@ -1,5 +1,7 @@
 """Reads of a topic with an event that its projection has set aside: what the rows say is old."""
 
+from contextlib import suppress
+
 from starlette.responses import Response
 
 from moot.api.exchange import Api, Asked, check_readable, is_lenient, topic_not_found
@@ -22,7 +24,9 @@ async def check_shown(api: Api, asked: Asked, topic_id: TopicId, first: Row) -> 
         if not topic_readable([first], asked.caller):
             raise topic_not_found()
         return None
-    await _check_readable(api, asked, topic_id, first)
+    # What is set aside may have made the topic private.
+    with suppress(UnreadableStreamError):
+        await check_readable(api, asked, topic_id)
     if first["creator"] is None:
         raise _cannot_show(parked)
     return check_lenient(asked, parked)
@@ -38,15 +42,6 @@ def check_lenient(asked: Asked, parked: int) -> int:
 def _cannot_show(parked: int) -> Problem:
     detail = f"the event at position {parked} couldn't be applied"
     return Problem("projection-parked", detail, headers={**SOON, PARKED: str(parked)})
-
-
-async def _check_readable(api: Api, asked: Asked, topic_id: TopicId, first: Row) -> None:
-    """Ask the Chronicle: what is set aside may have made the topic private."""
-    try:
-        await check_readable(api, asked, topic_id)
-    except UnreadableStreamError:
-        if not asked.caller.is_admin and not topic_readable([first], asked.caller):
-            raise topic_not_found() from None
 
 
 def saying_parked(response: Response, parked: int | None) -> Response:

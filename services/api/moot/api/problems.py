@@ -327,6 +327,12 @@ PROBLEMS: Mapping[str, Explained] = {
         " `Chronicle-Parked` is its position. An operator has to deal with it. Until then, take"
         " the older data with `Prefer: handling=lenient`; they come with that header, too.",
     ),
+    "stream-unreadable": Explained(
+        503,
+        "It can't be read by this version",
+        "What is asked for has an event that this version of Moot can't read, so that nothing can"
+        " be decided about it, until a version that can read it runs. Nothing was changed.",
+    ),
     "chronicle-unavailable": Explained(
         503,
         "The Chronicle is unavailable",
