@@ -3,10 +3,11 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from fastapi import FastAPI, Request
+from fastapi.responses import StreamingResponse
 
 from moot.api.http_protocol import MAX_HEAD_BYTES, BoundedHttp
 from moot.api.server import HttpServer, bind
@@ -19,11 +20,39 @@ POST = b"POST /page HTTP/1.1\r\nHost: moot\r\n"
 class Impatient(BoundedHttp):
     head_seconds = 0.2
     body_seconds = 0.2
+    pieces: ClassVar[list[bytes]] = []
+    """What was written at once, each."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        write = transport.write
+
+        def noting(data: bytes | bytearray | memoryview) -> None:
+            self.pieces.append(bytes(data))
+            write(data)
+
+        transport.write = noting
+        super().connection_made(transport)
 
 
 @pytest.fixture
-async def port() -> AsyncIterator[int]:
+def go_on() -> asyncio.Event:
+    """Until it is set, a stream has nothing to say."""
+    return asyncio.Event()
+
+
+@pytest.fixture
+async def port(go_on: asyncio.Event) -> AsyncIterator[int]:
+    Impatient.pieces.clear()
     app = FastAPI()
+
+    @app.get("/stream")
+    async def stream() -> StreamingResponse:
+        async def chunks() -> AsyncIterator[str]:
+            await go_on.wait()
+            yield "first"
+            yield "second"
+
+        return StreamingResponse(chunks())
 
     @app.get("/page")
     async def show_page() -> str:
@@ -120,3 +149,41 @@ async def test_a_connection_asks_more_than_once(port: int) -> None:
         assert head.startswith(b"HTTP/1.1 200")
         assert await reader.readexactly(len('"shown"')) == b'"shown"'
     writer.close()
+
+
+async def test_an_answer_is_written_at_once(port: int) -> None:
+    reader, writer = await asyncio.open_connection(HOST, port)
+    for _ in range(2):
+        writer.write(HEAD + b"\r\n")
+        await reader.readuntil(b'"shown"')
+    writer.close()
+
+    assert len(Impatient.pieces) == 2
+    for piece in Impatient.pieces:
+        assert piece.startswith(b"HTTP/1.1 200 OK\r\n")
+        assert piece.endswith(b'\r\n\r\n"shown"')
+
+
+async def test_a_head_does_not_wait_for_a_body_that_comes_later(
+    port: int, go_on: asyncio.Event
+) -> None:
+    reader, writer = await asyncio.open_connection(HOST, port)
+    writer.write(b"GET /stream HTTP/1.1\r\nHost: moot\r\nConnection: close\r\n\r\n")
+    async with asyncio.timeout(10):
+        head = await reader.readuntil(b"\r\n\r\n")
+        go_on.set()
+        body = await reader.read()
+    writer.close()
+
+    assert head.startswith(b"HTTP/1.1 200")
+    assert body == b"5\r\nfirst\r\n6\r\nsecond\r\n0\r\n\r\n"
+
+
+async def test_an_answer_without_a_body_is_sent(port: int) -> None:
+    reader, writer = await asyncio.open_connection(HOST, port)
+    writer.write(HEAD.replace(b"GET", b"HEAD") + b"\r\n")
+    async with asyncio.timeout(10):
+        head = await reader.readuntil(b"\r\n\r\n")
+    writer.close()
+
+    assert head.startswith(b"HTTP/1.1 405")
