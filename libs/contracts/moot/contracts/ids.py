@@ -23,6 +23,9 @@ Position = NewType("Position", int)
 HEX_ID = r"^[0-9a-f]{32}$"
 SAFE_TOKEN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"  # noqa: S105 a pattern, not a secret
 
+_HEX_ID = re.compile(HEX_ID[1:-1])
+_SAFE_TOKEN = re.compile(SAFE_TOKEN[1:-1])
+
 SafeAgentId = Annotated[AgentId, StringConstraints(pattern=SAFE_TOKEN)]
 
 _NAMESPACE = UUID("6f0a3f1e-6d1b-5b57-9f43-8c3c1f8f6d55")
@@ -42,8 +45,8 @@ def derived_id(*parts: str) -> str:
 
 
 def is_hex_id(text: str) -> bool:
-    return re.fullmatch(HEX_ID[1:-1], text) is not None
+    return _HEX_ID.fullmatch(text) is not None
 
 
 def is_safe_token(text: str) -> bool:
-    return re.fullmatch(SAFE_TOKEN[1:-1], text) is not None
+    return _SAFE_TOKEN.fullmatch(text) is not None

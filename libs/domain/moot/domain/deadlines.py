@@ -6,7 +6,7 @@ keeps the same in a table, and the deciders refuse what this module says isn't d
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, NamedTuple
 
 from pydantic import Field, TypeAdapter
 
@@ -74,8 +74,7 @@ Timetable = TopicTimetable | DeliveryTimetable
 _timetable: TypeAdapter[Timetable] = TypeAdapter(Annotated[Timetable, Field(discriminator="kind")])
 
 
-@dataclass(frozen=True, slots=True)
-class Deadline:
+class Deadline(NamedTuple):
     """`command` is due at `due_at`; `round_no` and `event_id` are its argument, if any."""
 
     due_at: datetime

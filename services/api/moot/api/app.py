@@ -3,7 +3,6 @@
 from typing import Final
 
 from fastapi import FastAPI
-from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
 from moot.api.callers import Callers
@@ -16,7 +15,7 @@ from moot.api.inbox_news import InboxNews
 from moot.api.key_news import KeyNews
 from moot.api.live import Live
 from moot.api.measuring import watch_deliveries
-from moot.api.operations import answer_exceptions, mount
+from moot.api.operations import answering_exceptions, mount
 from moot.api.pages.paths import PAGES
 from moot.api.publishing import Publishing
 from moot.api.queries import idempotency_keys
@@ -70,8 +69,8 @@ PROJECTIONS = (DEBATES, ANNOUNCEMENTS, ATTEMPTS, DEADLINES, AGENT_KEYS, PUBLISHI
 
 class _App(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
-        """Leave out what FastAPI adds for forms, body limits and telemetry: ours are elsewhere."""
-        return Starlette.build_middleware_stack(self)
+        """One layer: operations answer for themselves, with limits and telemetry of their own."""
+        return answering_exceptions(self.router)
 
 
 def create_app(api: Api, readiness: Readiness) -> FastAPI:
@@ -89,7 +88,6 @@ def create_app(api: Api, readiness: Readiness) -> FastAPI:
         app.add_route(path, show)
     for path in HEALTH_PATHS:
         app.add_route(path, health_page(readiness))
-    answer_exceptions(app)
     return app
 
 

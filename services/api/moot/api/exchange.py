@@ -8,6 +8,7 @@ from hashlib import sha256
 from typing import Any, NewType, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -297,8 +298,8 @@ def is_lenient(request: Request) -> bool:
 
 def answer_write(view: BaseModel, outcome: Outcome[Any], status: int = 200) -> Response:
     """Answer with the resource as the command left it."""
-    response = Response(view.model_dump_json(), status, media_type=JSON)
-    response.headers[POSITION] = str(outcome.position)
+    at = {POSITION: str(outcome.position)}
+    response = Response(to_json(view), status, at, media_type=JSON)
     if outcome.replayed:
         response.headers[REPLAYED] = "true"
     return response
@@ -310,9 +311,7 @@ def answer_gone(outcome: Outcome[Any]) -> Response:
 
 
 def answer_read(view: BaseModel, as_of: int) -> Response:
-    response = Response(view.model_dump_json(), media_type=JSON)
-    response.headers[POSITION] = str(as_of)
-    return response
+    return Response(to_json(view), headers={POSITION: str(as_of)}, media_type=JSON)
 
 
 def answer_resource(asked: Asked, view: BaseModel, as_of: int, etag: ETag) -> Response:
@@ -338,7 +337,7 @@ def _tag_of(auth_id: str) -> str:
 
 def etag_of_content(view: BaseModel) -> ETag:
     """Of what many share a stream with, and everybody sees alike."""
-    return ETag(f'"{sha256(view.model_dump_json().encode()).hexdigest()[:16]}"')
+    return ETag(f'"{sha256(to_json(view)).hexdigest()[:16]}"')
 
 
 def is_known(request: Request, etag: ETag) -> bool:

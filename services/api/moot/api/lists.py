@@ -70,6 +70,6 @@ def answer_with(
 
 
 def _address(api: Api, asked: Asked, cursor: str) -> str:
-    url = asked.request.url
     query = {**asked.request.query_params, "cursor": cursor}
-    return f"{(api.public_url or '').rstrip('/')}{url.path}?{urlencode(query)}"
+    path: bytes = asked.request.scope["raw_path"]
+    return f"{(api.public_url or '').rstrip('/')}{path.decode()}?{urlencode(query)}"

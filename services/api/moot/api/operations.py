@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from moot.api.bodies import body_bytes
 from moot.api.callers import credentials_required
@@ -81,20 +81,37 @@ def mount(app: FastAPI, api: Api, operations: Sequence[Operation]) -> None:
         )
 
 
-def answer_exceptions(app: FastAPI) -> None:
+def answering_exceptions(app: ASGIApp) -> ASGIApp:
     """Answer what no route did (no such path, no such method, a fault) by a problem too."""
 
-    async def unrouted(request: Request, error: Exception) -> Response:
-        allowed = error.headers if isinstance(error, HTTPException) else None
-        status = error.status_code if isinstance(error, HTTPException) else 0
-        code = {404: "not-found", 405: "method-not-allowed"}.get(status, "invalid-request")
-        return _finished(problem_response(Problem(code, headers=allowed or {}), request))
+    async def answering(scope: Scope, receive: Receive, send: Send) -> None:
+        begun = False
 
-    async def fault(request: Request, error: Exception) -> Response:
-        return _finished(problem_response(_of(error), request))
+        async def sending(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
 
-    app.add_exception_handler(HTTPException, unrouted)
-    app.add_exception_handler(Exception, fault)
+        try:
+            await app(scope, receive, sending)
+        except HTTPException as error:
+            await _unanswered(_unrouted(error), scope)(scope, receive, send)
+        except Exception as error:
+            if not begun:
+                await _unanswered(_of(error), scope)(scope, receive, send)
+            raise  # for the server to log
+
+    return answering
+
+
+def _unanswered(problem: Problem, scope: Scope) -> Response:
+    return _finished(problem_response(problem, Request(scope)))
+
+
+def _unrouted(error: HTTPException) -> Problem:
+    """What the router says no to, before any operation."""
+    codes = {404: "not-found", 405: "method-not-allowed"}
+    return Problem(codes.get(error.status_code, "invalid-request"), headers=error.headers or {})
 
 
 class _Endpoint:
