@@ -26,12 +26,12 @@ def start_logging(
         _Named(service),
         _add_trace,
     ]
-    _route_everything(shared, _renderers(console=console), level, stream)
+    _route_everything(shared, _renderers(stream, console=console), level, stream)
 
 
-def _renderers(*, console: bool) -> list[Processor]:
+def _renderers(stream: TextIO, *, console: bool) -> list[Processor]:
     if console:
-        return [structlog.dev.ConsoleRenderer()]
+        return [structlog.dev.ConsoleRenderer(colors=stream.isatty())]
     return [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
 
 

@@ -71,6 +71,15 @@ async def check_dead_letters(pool: Pool, generation: Generation) -> None:
         )
 
 
+async def check_not_paused(pool: Pool, projection: str) -> None:
+    """Raise PromotionRefusedError where an operator keeps it where it is: copies go further."""
+    async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
+        serving = (await generations(connection, projection)).serving
+        statement = f'SELECT state FROM "{serving.schema}".projector_checkpoint'  # noqa: S608 our own names
+        if await connection.fetchval(statement) == "paused":
+            raise PromotionRefusedError(f"{projection} is paused: resume it first")
+
+
 async def _its_own_letters(
     connection: Connection, generation: Generation, serving: Generation
 ) -> Sequence[int]:

@@ -13,7 +13,7 @@ from moot.projector.generations import Generation
 from moot.projector.plain.chronicle_fold import ChronicleFold
 from moot.projector.plain.folded_along import FoldedAlong
 from moot.projector.plain.projections import PLAIN
-from moot.projector.promoting import check_dead_letters, compared, switch
+from moot.projector.promoting import check_dead_letters, check_not_paused, compared, switch
 from moot.runtime.chronicle import Chronicle
 from moot.runtime.database import Pool
 from moot.runtime.projection import Projection
@@ -40,6 +40,8 @@ class Rebuilding:
         `from_scratch` drops what was built before. `accept_lower`: see `promote`.
         """
         name = self.projection.name
+        if promote and not accept_lower:
+            await check_not_paused(self.pool, name)
         before = (await generations.generations(self.pool, name)).building
         if from_scratch and before is not None:
             await generations.drop(self.pool, before)
@@ -53,6 +55,8 @@ class Rebuilding:
         With `accept_lower` it isn't held against the serving one, which was of another Chronicle:
         it may be behind that, and have set aside more. Raises BuildError.
         """
+        if not accept_lower:
+            await check_not_paused(self.pool, self.projection.name)
         found = await generations.generations(self.pool, self.projection.name)
         if found.building is None:
             raise BuildError(f"nothing is built of {self.projection.name}: rebuild it first")
@@ -63,6 +67,7 @@ class Rebuilding:
 
         It isn't compared with the Chronicle. Raises BuildError.
         """
+        await check_not_paused(self.pool, self.projection.name)
         found = await generations.generations(self.pool, self.projection.name)
         if found.previous is None:
             raise BuildError(f"{self.projection.name} has no generation to go back to")
@@ -95,6 +100,8 @@ class Rebuilding:
         return built
 
     async def _switch(self, to: Generation, *, accept_lower: bool) -> None:
+        if not accept_lower:
+            await check_not_paused(self.pool, to.projection)
         await self.record(to.number)
         head = await self.chronicle.head()
         self._say(to, "switching", await position_of(self.pool, to), head)
