@@ -14,6 +14,10 @@ from tests.support.recording import Recorder, everything
 from tests.support.tables import contents
 
 
+async def rows(pool: Pool) -> dict[str, list[str]]:
+    return {name: of for name, of in (await contents(pool)).items() if name in DEBATES.tables}
+
+
 async def test_no_copy_takes_the_place_of_a_paused_projection(
     pool: Pool, chronicle: InMemoryChronicle, waiter: PositionWaiter
 ) -> None:
@@ -24,14 +28,14 @@ async def test_no_copy_takes_the_place_of_a_paused_projection(
         await reached(waiter, last)
         await site.rebuilding.rebuild()
         await reached(waiter, await operator.pauses(), [DEBATES.name])
-        before = await contents(pool)
+        before = await rows(pool)
         await recorder.add(history[len(history) // 2 :])
         await site.rebuilding.rebuild(promote=False)
         rebuilding = site.rebuilding
         for work in (rebuilding.roll_back, rebuilding.rebuild, rebuilding.promote):
             with pytest.raises(BuildError, match="resume it first"):
                 await work()
-        assert await contents(pool) == before
+        assert await rows(pool) == before
         assert await site.promotions() == [2]
 
         await reached(waiter, await operator.resumes(), [DEBATES.name])
