@@ -61,6 +61,26 @@ async def test_who_waits_is_told_of_what_is_new(world: World) -> None:
     assert (await world.get("/api/me/inbox", ADMIN)).json()["code"] == "not-an-agent"
 
 
+async def test_who_waits_longer_than_their_key_holds_is_told_nothing(
+    world: World, api: Api
+) -> None:
+    topic_id, zoe = await world.propose(), await world.agent("zoe")
+    read_first = asyncio.create_task(
+        world.ask("GET", "/api/topics", zoe, headers={"Chronicle-Min-Position": "1000"})
+    )
+    waiting = asyncio.create_task(world.ask("GET", "/api/me/inbox?wait=20", zoe))
+
+    async def waits() -> bool:
+        return api.news.waiting == 1
+
+    await until(waits)
+    await world.ask("DELETE", "/api/admin/agent-keys/zoe", ADMIN)
+    await world.open(topic_id)
+
+    for answer in await asyncio.gather(waiting, read_first):
+        assert (answer.status_code, answer.json()["code"]) == (401, "bad-credentials")
+
+
 async def test_only_those_are_woken_whom_it_concerns(world: World, api: Api) -> None:
     topic_id = await world.propose()
     with api.news.listening("zoe") as zoe, api.news.listening("ann") as ann:

@@ -248,9 +248,17 @@ async def wait_for_position(api: Api, asked: Asked, projections: Sequence[str]) 
     wanted = _min_position(asked)
     if wanted is None:
         return
+    waits = api.waiter.least(projections) < wanted
     reached = await api.waiter.wait(projections, wanted, _wait_seconds(asked))
+    if waits:
+        await check_still_known(api, asked)
     if reached < wanted and not is_lenient(asked.request):
         raise await _behind(api, reached, wanted)
+
+
+async def check_still_known(api: Api, asked: Asked) -> None:
+    """Raises Problem `bad-credentials` where the caller's key ended while they waited."""
+    await api.callers.identify(asked.request.headers)
 
 
 async def wait_until_known(

@@ -12,6 +12,7 @@ from moot.api.exchange import (
     Api,
     Asked,
     answer_read,
+    check_still_known,
     read_query,
     wait_for_position,
 )
@@ -61,6 +62,7 @@ async def get_inbox(api: Api, asked: Asked) -> Response:
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(give_up_at):
                     await rung.wait()
+            await check_still_known(api, asked)
 
 
 def _is_new(api: Api, row: Row, after: int) -> bool:

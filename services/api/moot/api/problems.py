@@ -330,8 +330,7 @@ PROBLEMS: Mapping[str, Explained] = {
     "stream-unreadable": Explained(
         503,
         "It can't be read by this version",
-        "What is asked for has an event that this version of Moot can't read, so that nothing can"
-        " be decided about it, until a version that can read it runs. Nothing was changed.",
+        "It has an event of a newer version of Moot: nothing is decided until that runs.",
     ),
     "chronicle-unavailable": Explained(
         503,
