@@ -124,6 +124,8 @@ class Callers:
         if known is not None and time.monotonic() < known[0]:
             return known[1]
         stored = await find_key(self._pool, key_id)
+        if self.news.of(key_id) is not None:
+            return await self._stored(key_id)  # it was changed meanwhile
         if stored is None:
             self._known.pop(key_id, None)
         else:

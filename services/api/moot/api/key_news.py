@@ -1,9 +1,10 @@
 """What became of keys, as the Chronicle says it: the Ops DB may not know of it yet."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
@@ -22,6 +23,8 @@ from moot.runtime.database import Pool, PositionWaiter, is_outage
 from moot.runtime.decoding import UndecodableEventError, decoded
 
 RETRY_SECONDS: Final = 1.0
+KEPT_SECONDS: Final = 2.0
+"""Longer than anybody remembers what the Ops DB said before."""
 PRUNED_FROM: Final = 1000
 """From so many changes on, those are looked for that the Ops DB has, too."""
 
@@ -36,12 +39,13 @@ class KeyChange:
     projection: str
     key: StoredKey | StoredPublisher | None
     """None: it was replaced or revoked."""
+    heard_at: float = field(default_factory=time.monotonic)
 
 
 class KeyNews:
     """Follows keys' own events, so that no projection that is behind keeps a key. `run` is a job.
 
-    Only what the Ops DB doesn't have yet is told from here.
+    Only what the Ops DB doesn't have yet, or hasn't had for long, is told from here.
     """
 
     def __init__(self, chronicle: Chronicle, pool: Pool, waiter: PositionWaiter) -> None:
@@ -59,11 +63,9 @@ class KeyNews:
         return len(self._changes)
 
     def of(self, key_id: KeyId) -> KeyChange | None:
-        """Return what became of the key; None where the Ops DB knows no less."""
+        """Return what became of the key; None where the Ops DB, or what it said, is to be asked."""
         change = self._changes.get(key_id)
-        if change is None or not self._is_newer(change):
-            return None
-        return change
+        return change if change is not None and self._is_new(change) else None
 
     async def reached(self, position: int, seconds: float) -> bool:
         """Wait until everything up to `position` is known here."""
@@ -102,12 +104,14 @@ class KeyNews:
                 self._changes[key_id] = change
         self._position = batch.events[-1].position if batch.events else batch.head
         if len(self._changes) > self._prune_at:
-            self._changes = {k: one for k, one in self._changes.items() if self._is_newer(one)}
+            self._changes = {k: one for k, one in self._changes.items() if self._is_new(one)}
             self._prune_at = max(PRUNED_FROM, 2 * len(self._changes))
         self._moved.set()
         self._moved = asyncio.Event()
 
-    def _is_newer(self, change: KeyChange) -> bool:
+    def _is_new(self, change: KeyChange) -> bool:
+        if time.monotonic() < change.heard_at + KEPT_SECONDS:
+            return True
         return self._waiter.least((change.projection,)) < change.position
 
 

@@ -48,6 +48,8 @@ class Publishers:
         if known is not None and time.monotonic() < known[0]:
             return known[1]
         stored = await find_publisher(self._pool, key_id)
+        if self._news.of(key_id) is not None:
+            return await self._stored(key_id)  # it was changed meanwhile
         if stored is None:
             self._known.pop(key_id, None)
         else:
