@@ -12,6 +12,7 @@ from moot.contracts.topic_events import ArgumentPosted
 from moot.projector.app import make_runners
 from moot.projector.debates.projection import DEBATES
 from moot.projector.projections import PROJECTIONS
+from moot.runtime import projection_runner
 from moot.runtime.checkpoint import Checkpoint, OwnershipLostError, Step
 from moot.runtime.clock import utc_now
 from moot.runtime.database import Connection, Pool, PositionWaiter
@@ -24,6 +25,8 @@ from tests.integration.projector.running import NAMES, reached, running
 from tests.support.recording import Recorder, argued, everything, record, topic_id
 from tests.support.tables import checkpoint_of, contents, schema_of
 from tests.support.waiting import in_time, until
+
+HALVINGS = 3
 
 
 async def count(pool: Pool, table: str) -> int:
@@ -237,6 +240,30 @@ async def test_a_projection_that_raises_on_one_event_goes_on_with_the_rest(
     topics = [e.position for e in stored if e is not None and e.stream.category == "topic"]
     assert sorted([*seen, *parked]) == topics
     assert len(parked) == 6
+
+
+async def test_after_an_outage_transactions_grow_again_one_by_one(
+    pool: Pool, chronicle: InMemoryChronicle, waiter: PositionWaiter
+) -> None:
+    tries, sizes = 0, list[int]()
+
+    async def apply(_: Connection, batch: Sequence[Recorded]) -> None:
+        nonlocal tries
+        tries += 1
+        if tries <= HALVINGS:
+            raise ConnectionRefusedError("there is no PostgreSQL")
+        sizes.append(len(batch))
+
+    last = await record(chronicle, everything())
+    late = replace(DEBATES, name="late_v1", apply=apply)
+    scope = Scope(schema_of(DEBATES.name))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(projection_runner, "MOST_EVENTS", 2**HALVINGS)
+        runner = ProjectionRunner(late, chronicle, pool, Replica("one"), scope)
+    async with running(runner):
+        await reached(waiter, last, ["late_v1"])
+    assert sizes[0] == 1
+    assert len(sizes) <= last.bit_length()
 
 
 async def test_a_checkpoint_ahead_of_the_chronicle_stops_the_projection(

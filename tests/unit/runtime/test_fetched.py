@@ -9,7 +9,7 @@ import pytest
 from moot.contracts.ids import Position
 from moot.contracts.operations import ProjectionPaused
 from moot.runtime.chronicle import Stored
-from moot.runtime.fetched import Fetched, Span, gathered, parts, together
+from moot.runtime.fetched import Fetched, Span, first_part, gathered, together
 from moot.runtime.projection_operations import Operation
 from moot.runtime.set_aside import Item
 from tests.support.waiting import turn_of_others
@@ -128,7 +128,11 @@ def test_a_span_is_split_at_a_position_whether_or_not_anything_there_matters() -
 def test_parts_are_cut_by_events_and_each_operation_is_its_own() -> None:
     stored, items = fetched(1, 8, 8).span
     asked = items[3]._replace(operation=PAUSED)
-    found = list(parts(Span(stored, [items[0], asked, items[7]]), 2))
+    left = Span(stored, [items[0], asked, items[7]])
+    found: list[Span] = []
+    while left.stored:
+        part, left = first_part(left, 2)
+        found.append(part)
     assert [[each.position for each in part.stored] for part in found] == [
         [1, 2],
         [3],

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Self
@@ -102,24 +102,15 @@ async def _next(fetched: asyncio.Queue[Fetched | Exception], until: float) -> Fe
     return found
 
 
-def parts(span: Span, most: int) -> Iterator[Span]:
-    """Cut into parts of at most `most` events, each operation a part of its own."""
+def first_part(span: Span, most: int) -> tuple[Span, Span]:
+    """Return what comes first, at most `most` events or one operation by itself, and the rest."""
+    first, last = span.stored[0].position, span.stored[:most][-1].position
     for item in span.items:
+        if item.stored.position > last:
+            break
         if item.operation is not None:
-            position = item.stored.position
-            before, _ = span.split(position - 1)
-            yield from _parts_without(before, most)
-            until, span = span.split(position)
-            yield until.split(position - 1)[1]
-    yield from _parts_without(span, most)
-
-
-def _parts_without(span: Span, most: int) -> Iterator[Span]:
-    while len(span.stored) > most:
-        part, span = span.split(span.stored[most - 1].position)
-        yield part
-    if span.stored:
-        yield span
+            return span.split(max(first, item.stored.position - 1))
+    return span.split(last)
 
 
 def _position_of(stored: Stored) -> int:

@@ -24,7 +24,7 @@ from moot.runtime.checkpoint import FAST, Checkpoint, OwnershipLostError, Step
 from moot.runtime.chronicle import Batch, Chronicle, Hole, Stored
 from moot.runtime.database import Connection, is_outage
 from moot.runtime.decoding import UndecodableEventError, decoded
-from moot.runtime.fetched import Fetched, Span, gathered, parts
+from moot.runtime.fetched import Fetched, Span, first_part, gathered
 from moot.runtime.key_rebuild import lived, made_anew
 from moot.runtime.projection import Projection
 from moot.runtime.projection_operations import (
@@ -90,6 +90,7 @@ class Turn:
         self._sessions = -1
         self._verify_at = 0.0
         self._moved_at = 0.0
+        self._most = MOST_EVENTS
 
     async def begin(self) -> None:
         """Check that the checkpoint is one of this Chronicle. Raises StoppedError."""
@@ -104,9 +105,10 @@ class Turn:
 
         At most `most` events go into the first transaction, into later ones as many as go well.
         """
+        self._most = most
         while not self._over():
             await self._hold()
-            most = await self._follow(most)
+            await self._follow()
 
     async def give_up(self, reason: str | None) -> None:
         """Let another replica own it; with a `reason`, say that it can't go on as it is."""
@@ -141,18 +143,16 @@ class Turn:
         later = await operations(self._chronicle, self._projection.name, after)
         return any(isinstance(each.event, ProjectionResumed) for each in later)
 
-    async def _follow(self, most: int) -> int:
-        """Apply what comes until it is over or paused; return how many go into a transaction."""
+    async def _follow(self) -> None:
+        """Apply what comes until it is over or paused."""
         fetched: asyncio.Queue[Fetched | Exception] = asyncio.Queue(FETCHES_AHEAD)
         fetching = asyncio.create_task(self._fetch(fetched, self.checkpoint.position))
         try:
             while not self._over() and not self.checkpoint.paused:
-                await self._next(fetched, most)
-                most = min(most * 2, MOST_EVENTS)
+                await self._next(fetched)
         finally:
             fetching.cancel()
             await asyncio.wait({fetching})
-        return most
 
     async def _fetch(self, into: asyncio.Queue[Fetched | Exception], after: int) -> None:
         """Fetch and decode while what was fetched before is applied."""
@@ -190,9 +190,9 @@ class Turn:
         except UndecodableEventError as error:
             return Item(stored, error)
 
-    async def _next(self, fetched: asyncio.Queue[Fetched | Exception], most: int) -> None:
+    async def _next(self, fetched: asyncio.Queue[Fetched | Exception]) -> None:
         at_leisure = self._moved_at + PASSING_SECONDS
-        found = await gathered(fetched, most, RENEW_SECONDS, self._is_urgent, at_leisure)
+        found = await gathered(fetched, self._most, RENEW_SECONDS, self._is_urgent, at_leisure)
         if found is None:
             await self._renew(0)
             return
@@ -206,7 +206,8 @@ class Turn:
         hole = first_hole(self.checkpoint.position, span.stored, self._accepted)
         if hole is not None:
             span, _ = span.split(hole.after)
-        for part in parts(span, most):
+        while span.stored:
+            part, span = first_part(span, self._most)
             operation = part.items[0].operation if part.items else None
             if operation is None:
                 await self._apply(part, head)
@@ -214,6 +215,7 @@ class Turn:
                 await self._carry_out(part.stored[0], operation, head)
             if self.checkpoint.paused:
                 return
+            self._most = min(self._most * 2, MOST_EVENTS)
         if hole is not None:
             raise StoppedError(str(Holed((hole,))))
 
