@@ -12,6 +12,7 @@ from moot.api.bodies import (
     SetVisibilityBody,
     read_body,
 )
+from moot.api.callers import credentials_required
 from moot.api.exchange import (
     Api,
     Asked,
@@ -26,7 +27,6 @@ from moot.api.exchange import (
 from moot.api.lists import PageQuery, answer_page, start_of
 from moot.api.operations import Operation
 from moot.api.parked import check_shown, saying_parked
-from moot.api.problems import Problem
 from moot.api.queries.topics import PROJECTIONS, Filter, list_topics, read_topic
 from moot.api.topic_views import topic_view_of_row, topic_view_of_state
 from moot.api.verdict_schemas import registered_schema
@@ -79,7 +79,7 @@ async def propose_topic(api: Api, asked: Asked) -> Response:
 async def list_all(api: Api, asked: Asked) -> Response:
     query = read_query(asked.request, TopicsQuery)
     if query.mine and asked.caller.kind == "anonymous":
-        raise Problem("invalid-request", "mine needs credentials: nobody in particular has none")
+        raise credentials_required()
     of = f"topics {query.status} {query.visibility} {query.mine}"
     before = start_of(api, query, of, _NEWEST)
     await wait_for_position(api, asked, PROJECTIONS)
@@ -185,7 +185,12 @@ OPERATIONS = (
         who="callers",
         body=ProposeTopicBody,
         example={"title": "Ban plastic water bottles", **_TIMES, "rounds": 3},
-        problems=(*_TERMS_PROBLEMS, "unknown-verdict-schema", "idempotency-key-reused"),
+        problems=(
+            "not-an-agent",
+            *_TERMS_PROBLEMS,
+            "unknown-verdict-schema",
+            "idempotency-key-reused",
+        ),
     ),
     Operation(
         "GET",
@@ -196,7 +201,7 @@ OPERATIONS = (
         list_all,
         {200: PageView[TopicView]},
         query=TopicsQuery,
-        problems=("invalid-request", "invalid-cursor", "projection-behind"),
+        problems=("credentials-required", "invalid-request", "invalid-cursor", "projection-behind"),
     ),
     Operation(
         "GET",
