@@ -73,8 +73,8 @@ nodejs: ## What the tests in other people's language need: Node.js has to be the
 	else echo "make: there is no npm, so tests that need Node.js will be skipped" >&2; fi
 
 .PHONY: test-hard
-test-hard: $(READY) ## The long tests, at full size
-	@$(BIN)/pytest -m hard -o timeout=3600 $(ARGS)
+test-hard: $(READY) ## The long tests, at full size, one process a core
+	@$(BIN)/pytest -m hard --numprocesses=auto --dist=loadfile --no-loadscope-reorder -o timeout=1200 $(ARGS)
 
 .PHONY: images
 images: ## The images of all services, as moot/NAME:dev; DOCKER_BUILD says what builds them

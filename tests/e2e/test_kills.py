@@ -10,7 +10,14 @@ from moot.cli.demo.evidence import Evidence
 from moot.cli.demo.play import Pace, Play, Played
 from moot.contracts.debates import Camp
 from moot.contracts.views import TopicView
-from tests.support.debate_story import TO_BE_KILLED, UNHURRIED, failures, play, small_debate
+from tests.support.debate_story import (
+    TO_BE_KILLED,
+    UNHURRIED,
+    failures,
+    play,
+    small_debate,
+    stretched,
+)
 from tests.support.waiting import until_moment
 from tests.support.whole_moot import PARTS, PATIENCE, WholeMoot, lasting_moot
 
@@ -62,7 +69,7 @@ async def played_to_the_end(debate: Play, topic: TopicView) -> Played:
 async def survives(moot: WholeMoot, part: str, moment: str, pace: Pace) -> None:
     example = small_debate(f"{part} is killed {moment}")
     async with moot.client(patience=PATIENCE) as client:
-        debate = play(client, moot.keys, example, pace=pace)
+        debate = play(client, moot.keys, example, pace=stretched(pace))
         topic = await debate.propose()
         _, played = await asyncio.gather(
             kill_at(moot, part, MOMENTS[moment](topic)), played_to_the_end(debate, topic)

@@ -26,7 +26,7 @@ from moot.runtime.nats_connection import NatsConnection
 from moot.runtime.provision import provision
 from moot.ticker.app import build as build_ticker
 from moot.ticker.settings import TickerSettings
-from tests.support.debate_story import UNHURRIED, play, small_debate
+from tests.support.debate_story import BRISK, play, small_debate, stretched
 from tests.support.hosted import Hosted, hosted
 from tests.support.reconciling import (
     Operated,
@@ -60,7 +60,8 @@ class Served:
     async def debates(self, motion: str) -> str:
         """Let somebody who knows of nothing else propose and sign up, till it is debated."""
         async with self.client() as client:
-            debate = play(client, await issue_keys(client), small_debate(motion), pace=UNHURRIED)
+            keys, pace = await issue_keys(client), stretched(BRISK)
+            debate = play(client, keys, small_debate(motion), pace=pace)
             topic = await debate.propose()
             await debate.sign_up(topic.id)
             assert len(await debate.drawn(topic.id)) == 3

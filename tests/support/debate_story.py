@@ -1,5 +1,6 @@
 """Small debates to play in tests, and how fast."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -33,6 +34,22 @@ UNHURRIED = replace(
     TO_BE_KILLED, signup_takes=timedelta(seconds=5), round_takes=timedelta(seconds=3)
 )
 """Long enough even for those who come back in the middle of sign-up."""
+
+LONGEST_STRETCH = 4.0
+
+
+def stretched(pace: Pace) -> Pace:
+    """As much slower as processes wait for each CPU now: what is killed comes back later then."""
+    waiting = os.getloadavg()[0] / (os.cpu_count() or 1)
+    by = min(max(waiting, 1.0), LONGEST_STRETCH)
+    return replace(
+        pace,
+        opens_after=pace.opens_after * by,
+        signup_takes=pace.signup_takes * by,
+        draw_takes=pace.draw_takes * by,
+        round_takes=pace.round_takes * by,
+        patience=pace.patience * by,
+    )
 
 
 def small_debate(motion: str, *, each_round: int = 4) -> Example:

@@ -3,8 +3,9 @@
 import asyncio
 import json
 import os
+import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from moot.api.operations import Operation
 from moot.api.problems import PROBLEMS
 from moot.api.routes import OPERATIONS
 from moot.contracts.debates import Stage
-from tests.integration.api.world import ADMIN_KEY, World
+from tests.integration.api.world import ADMIN, NOBODY, World
 from tests.support.topics import NOON
 
 RUN = (sys.executable, "-m", "schemathesis.cli", "run")
@@ -35,6 +36,9 @@ SAID_IN_WORDS = {"change_webhook", "list_events"}
 
 STREAMS = ("stream_topic", "stream_chronicle")
 """They have no end to wait for; test_streams.py is about them."""
+
+ALL_BEGAN = r"Scenarios: +[1-9]|Stateful \(disabled\)"
+"""What it says when sequences of requests were tried, or not asked for."""
 
 HOOKS = """
 import schemathesis
@@ -74,7 +78,9 @@ def _refusals(operation: Operation) -> tuple[str, ...]:
     return (*operation.problems, *reused, *in_words)
 
 
-async def findings(address: str, caller: str, folder: Path, *options: str) -> str:
+async def findings(
+    address: str, caller: Mapping[str, str], folder: Path, options: Sequence[str]
+) -> str:
     """Its report, if it found anything."""
     process = await asyncio.create_subprocess_exec(
         *RUN,
@@ -85,7 +91,7 @@ async def findings(address: str, caller: str, folder: Path, *options: str) -> st
         "--no-color",
         "--suppress-health-check=all",
         "--warnings=off",
-        f"--header={caller}",
+        *(f"--header={name}: {value}" for name, value in caller.items()),
         *(f"--exclude-operation-id={name}" for name in STREAMS),
         *options,
         cwd=folder,
@@ -94,8 +100,9 @@ async def findings(address: str, caller: str, folder: Path, *options: str) -> st
         stderr=asyncio.subprocess.STDOUT,
     )
     said, _ = await process.communicate()
-    assert b"Stateful" in said, said.decode()
-    return said.decode() if process.returncode else ""
+    report = said.decode()
+    assert re.search(ALL_BEGAN, report), report
+    return report if process.returncode else ""
 
 
 @pytest.fixture(autouse=True)
@@ -105,8 +112,8 @@ def nobody_waits_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exchange, "LONGEST_WAIT_SECONDS", 0.02)
 
 
-async def found(address: str, world: World, folder: Path, options: Sequence[str]) -> str:
-    """What it finds, as an admin and as an agent, with a topic in each stage to find it at."""
+async def stage(world: World, folder: Path) -> list[Mapping[str, str]]:
+    """Make a topic in each stage to find it at; return all kinds of callers' credentials."""
     (folder / "schemathesis.toml").write_text("\n".join(config()))
     (folder / "hooks.py").write_text(HOOKS)
     for stage in STAGES:
@@ -114,23 +121,31 @@ async def found(address: str, world: World, folder: Path, options: Sequence[str]
         topic_id = await world.propose()
         if stage is not Stage.CREATED:
             await world.reach(topic_id, stage)
-    agent = await world.agent("creator")
-    callers = (f"X-Moot-Admin-Key: {ADMIN_KEY}", f"Authorization: {agent['Authorization']}")
-    reports = [await findings(address, caller, folder, *options) for caller in callers]
-    return "\n".join(reports)
+    publisher = {"publisher": "collector", "categories": ["posture", "artifact"]}
+    issued = await world.post("/api/admin/publishers", publisher, ADMIN)
+    publishing = {"Authorization": f"Bearer {issued.json()['key']}"}
+    return [ADMIN, await world.agent("creator"), publishing, NOBODY]
 
 
 @pytest.mark.timeout(120)
 async def test_schemathesis_finds_nothing(address: str, world: World, tmp_path: Path) -> None:
+    admin, agent, *_ = await stage(world, tmp_path)
     options = ("--max-examples=2", "--seed=1")
-    report = await found(address, world, tmp_path, options)
-    assert not report.strip(), report
+    reports = [await findings(address, caller, tmp_path, options) for caller in (admin, agent)]
+    assert reports == ["", ""], "\n".join(reports)
 
 
 @pytest.mark.hard
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(2400)
+@pytest.mark.parametrize("number", range(4), ids=("admin", "agent", "publisher", "nobody"))
 async def test_schemathesis_finds_nothing_for_minutes(
-    address: str, world: World, tmp_path: Path
+    address: str, world: World, tmp_path: Path, number: int
 ) -> None:
-    report = await found(address, world, tmp_path, ("--max-examples=200", "--max-time=300"))
-    assert not report.strip(), report
+    caller = (await stage(world, tmp_path))[number]
+    # Each by itself: one that goes on until its time is over leaves none to the next.
+    for options in (
+        ("--phases=examples,coverage,fuzzing", "--max-examples=50"),
+        ("--phases=stateful", "--max-time=120"),
+    ):
+        report = await findings(address, caller, tmp_path, options)
+        assert not report, report
