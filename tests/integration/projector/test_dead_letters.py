@@ -1,6 +1,5 @@
 """An operator deals with dead letters, and the tables stay what the Chronicle says."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -27,7 +26,7 @@ from tests.support.operating import NEWER_TYPE, Operator, of_newer_type
 from tests.support.recording import Recorder, argued, topic_id
 from tests.support.tables import checkpoint_of
 from tests.support.topics import NOON
-from tests.support.waiting import until
+from tests.support.waiting import in_time, until
 
 BAD = StreamName("topic", topic_id("bad"))
 GOOD = StreamName("topic", topic_id("good"))
@@ -267,8 +266,8 @@ async def test_a_pause_that_is_over_holds_nobody_up(
     await operator.pauses()
     await operator.resumes()
     last = await recorder.add([(BAD, argued().history[0])])
-    async with running(*make_runners(chronicle, pool, "one")), asyncio.timeout(5):
-        await reached(waiter, last)
+    async with running(*make_runners(chronicle, pool, "one")):
+        await in_time(reached(waiter, last), within=5)
         report = await compare(pool, chronicle)
     assert report.equal, report
 
