@@ -11,12 +11,13 @@ from moot.runtime.projection import Projection
 
 COUNT = """
 INSERT INTO argument_counts AS c (topic_id, agent_id, arguments, position)
-SELECT topic_id, agent_id, count(*), max(position)
+SELECT topic_id, agent_id, count(*), max(posted.position)
 FROM unnest($1::uuid[], $2::text[], $3::bigint[]) AS posted (topic_id, agent_id, position)
+LEFT JOIN argument_counts AS known USING (topic_id, agent_id)
+WHERE posted.position > coalesce(known.position, 0)
 GROUP BY topic_id, agent_id
 ON CONFLICT (topic_id, agent_id) DO UPDATE
 SET arguments = c.arguments + excluded.arguments, position = excluded.position
-WHERE c.position < excluded.position
 """
 
 FORGET = "DELETE FROM argument_counts WHERE topic_id = ANY ($1::uuid[])"
