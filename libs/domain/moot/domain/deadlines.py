@@ -100,13 +100,19 @@ def next_deadline(timetable: Timetable | None) -> Deadline | None:
             return Deadline(
                 timetable.next_attempt_at, "make_delivery_due", event_id=timetable.event_id
             )
-        case TopicTimetable():
-            return _next_of_topic(timetable)
+        case TopicTimetable(stage, schedule, rounds, round_no, verdict_due_at):
+            return next_of_topic(stage, schedule, rounds, round_no, verdict_due_at)
 
 
-def _next_of_topic(timetable: TopicTimetable) -> Deadline | None:
-    schedule = timetable.schedule
-    match timetable.stage:
+def next_of_topic(
+    stage: Stage,
+    schedule: Schedule,
+    rounds: int,
+    round_no: int,
+    verdict_due_at: datetime | None,
+) -> Deadline | None:
+    """As `next_deadline`, of what a topic's timetable consists of."""
+    match stage:
         case Stage.CREATED:
             return Deadline(schedule.signup_open_at, "open_signup")
         case Stage.SIGNUP_OPEN:
@@ -114,19 +120,17 @@ def _next_of_topic(timetable: TopicTimetable) -> Deadline | None:
         case Stage.SIGNUP_CLOSED:
             return Deadline(schedule.debate_start_at, "start_debate")
         case Stage.DEBATING:
-            return _next_round(timetable)
-        case Stage.JUDGING if timetable.verdict_due_at is not None:
-            return Deadline(timetable.verdict_due_at, "flag_overdue")
+            return _next_round(schedule, rounds, round_no + 1)
+        case Stage.JUDGING if verdict_due_at is not None:
+            return Deadline(verdict_due_at, "flag_overdue")
         case Stage.ALLOCATING | Stage.JUDGING | Stage.COMPLETED | Stage.CANCELLED:
             return None
 
 
-def _next_round(timetable: TopicTimetable) -> Deadline:
-    coming = timetable.round_no + 1
-    if coming < timetable.rounds:
-        opens_at = timetable.schedule.round_opens_at(coming, timetable.rounds)
-        return Deadline(opens_at, "open_round", round_no=coming)
-    return Deadline(timetable.schedule.debate_end_at, "end_debate")
+def _next_round(schedule: Schedule, rounds: int, coming: int) -> Deadline:
+    if coming < rounds:
+        return Deadline(schedule.round_opens_at(coming, rounds), "open_round", round_no=coming)
+    return Deadline(schedule.debate_end_at, "end_debate")
 
 
 MOVING: Final[frozenset[type[Event]]] = frozenset(

@@ -31,10 +31,12 @@ class ClientAddresses:
         the header, the client may have made up.
         """
         host = request.client.host if request.client is not None else "unknown"
+        if not self.trusted:
+            return _peer_named(host)
         address = _peer(host)
         if address is None:
             return host
-        for earlier in _forwarded(request) if self.trusted else ():
+        for earlier in _forwarded(request):
             if earlier is None or not self._trusts(address):
                 break
             address = earlier
@@ -48,6 +50,12 @@ class ClientAddresses:
 def _peer(host: str) -> IPv4Address | IPv6Address | None:
     """Who asks, asks again; what a header says isn't kept, as it may be long."""
     return _parsed(host)
+
+
+@lru_cache(maxsize=1024)
+def _peer_named(host: str) -> str:
+    address = _peer(host)
+    return host if address is None else _named(address)
 
 
 def _forwarded(request: Request) -> Iterator[IPv4Address | IPv6Address | None]:

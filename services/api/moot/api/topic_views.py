@@ -5,13 +5,13 @@ from typing import Final
 
 from pydantic_core import from_json
 
-from moot.api.queries.checkpoints import Row
-from moot.contracts.debates import CAMPS, Caller, CampSeat, Schedule, Stage, Visibility, id_of
+from moot.api.queries.checkpoints import VISIBILITIES, Row
+from moot.contracts.debates import CAMPS, Caller, CampSeat, Schedule, Stage, id_of
 from moot.contracts.ids import TopicId
 from moot.contracts.shape import checked
 from moot.contracts.views import DeadlineView, RoundView, TopicView
 from moot.domain.access_rules import Standing, allowed_actions
-from moot.domain.deadlines import TopicTimetable, next_deadline
+from moot.domain.deadlines import Deadline, next_deadline, next_of_topic
 from moot.domain.topic_stages import (
     Born,
     Cancelled,
@@ -25,7 +25,6 @@ from moot.domain.topic_stages import (
 
 # An enum is called for a member in ten times as long.
 _STAGES: Final = {stage.value: stage for stage in Stage}
-_VISIBILITIES: Final = {visibility.value: visibility for visibility in Visibility}
 
 
 def topic_view_of_state(topic_id: TopicId, state: Born, position: int, caller: Caller) -> TopicView:
@@ -57,7 +56,7 @@ def topic_view_of_state(topic_id: TopicId, state: Born, position: int, caller: C
         camps=camps_of(state),
         round=_round_of_state(state),
         cancelled_reason=state.reason if isinstance(state, Cancelled) else None,
-        next_deadline=_deadline(timetable_of(state)),
+        next_deadline=_deadline_view(next_deadline(timetable_of(state))),
         allowed_actions=allowed_actions(standing, caller),
         created_at=facts.created_at,
         position=position,
@@ -68,7 +67,7 @@ def topic_view_of_row(row: Row, caller: Caller) -> TopicView:
     """`row` is one of `moot.api.queries.topics`, read for this caller."""
     standing = Standing(
         stage=_STAGES[row["status"]],
-        visibility=_VISIBILITIES[row["visibility"]],
+        visibility=VISIBILITIES[row["visibility"]],
         creator=row["creator"],
         invited_agents=row["invited_agents"],
         camps=seats(row["camps"]),
@@ -92,7 +91,7 @@ def topic_view_of_row(row: Row, caller: Caller) -> TopicView:
         "camps": standing.camps,
         "round": _round_of_row(row, standing.stage),
         "cancelled_reason": row["cancelled_reason"],
-        "next_deadline": _deadline(_timetable(row, standing.stage)),
+        "next_deadline": _deadline_view(_deadline_of_row(row, standing.stage)),
         "allowed_actions": allowed_actions(standing, caller),
         "created_at": row["created_at"],
         "position": row["position"],
@@ -129,7 +128,7 @@ def _round_of_row(row: Row, stage: Stage) -> RoundView | None:
     return checked(RoundView, fields)
 
 
-def _timetable(row: Row, stage: Stage) -> TopicTimetable:
+def _deadline_of_row(row: Row, stage: Stage) -> Deadline | None:
     waiting = stage is Stage.JUDGING and not row["verdict_overdue"]
     times = {
         "signup_open_at": row["signup_open_at"],
@@ -138,17 +137,16 @@ def _timetable(row: Row, stage: Stage) -> TopicTimetable:
         "debate_end_at": row["debate_end_at"],
         "verdict_due_at": None,
     }
-    return TopicTimetable(
-        stage=stage,
-        schedule=checked(Schedule, times),
-        rounds=row["rounds"],
-        round_no=row["round_no"] or 0,
-        verdict_due_at=row["verdict_due_at"] if waiting else None,
+    return next_of_topic(
+        stage,
+        checked(Schedule, times),
+        row["rounds"],
+        row["round_no"] or 0,
+        row["verdict_due_at"] if waiting else None,
     )
 
 
-def _deadline(timetable: TopicTimetable) -> DeadlineView | None:
-    deadline = next_deadline(timetable)
+def _deadline_view(deadline: Deadline | None) -> DeadlineView | None:
     if deadline is None:
         return None
     fields = {
