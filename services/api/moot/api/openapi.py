@@ -15,6 +15,7 @@ from pydantic_core import to_json
 
 from moot.api.health_pages import HEALTH_PATHS
 from moot.api.operations import Operation
+from moot.api.pages.guides import guide_text
 from moot.api.parameters import parameters_of
 from moot.api.problems import MEDIA_TYPE, PROBLEMS, Problem, problem_view
 from moot.api.recorded import example_of
@@ -53,6 +54,7 @@ def document(operations: Sequence[Operation] = OPERATIONS) -> dict[str, Any]:
             "title": "Moot",
             "version": "0.1.0",
             "summary": "Deliberations that are fair, on time and accountable",
+            "description": guide_text("/docs/conventions"),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": {**paths, **_health_paths()},

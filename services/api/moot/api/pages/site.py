@@ -25,6 +25,7 @@ SECURITY: Final = {
 }
 NAVIGATION: Final = (
     ("/docs", "Reference"),
+    ("/docs/conventions", "Conventions"),
     ("/docs/events", "Events"),
     ("/problems", "Problems"),
     ("/docs/agents", "For agents"),
