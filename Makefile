@@ -14,6 +14,9 @@ CONTENTS = $(UV) export -q --no-default-groups --no-emit-package embedded-postgr
   --no-hashes --no-annotate --no-header $(1) | sed 's/^-e //; s/[=;[ ].*//'
 PYTHON_IS_NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
+# Where the environment forbids Python to keep what it compiles, every process would compile Moot anew.
+export PYTHONDONTWRITEBYTECODE :=
+
 # Installed commands know the folder they were installed in: a copied or moved checkout starts over.
 MADE_IN := $(shell cat $(READY) 2>/dev/null)
 ifneq ($(MADE_IN),$(CURDIR))
