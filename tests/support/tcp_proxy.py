@@ -96,7 +96,7 @@ class TcpProxy:
         self._clients.discard(writer)
 
     async def _ask(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError):
+        with suppress(OSError):
             while data := await reader.read(65536):
                 await self.flowing.wait()
                 self._seen(data)

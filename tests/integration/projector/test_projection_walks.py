@@ -342,7 +342,7 @@ def small_steps_and_short_leases(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     ("walks", "steps"),
-    [(4, 30), pytest.param(200, 60, marks=[pytest.mark.hard, pytest.mark.timeout(3600)])],
+    [(4, 30), pytest.param(100, 60, marks=[pytest.mark.hard, pytest.mark.timeout(3600)])],
 )
 def test_projections_survive_any_walk(
     postgres_server: PostgresServer, migrated: str, walks: int, steps: int
