@@ -14,6 +14,7 @@ import pytest
 
 from moot.cli.local.nats_server import NatsServer
 from moot.cli.local.postgres_server import PostgresServer
+from moot.projector.migrate import migrate
 from moot.runtime.clock import utc_now
 from moot.runtime.jetstream import JetStreamChronicle, connect
 from moot.runtime.provision import provision
@@ -85,6 +86,7 @@ async def staged(nats: NatsServer, database_url: str) -> AsyncGenerator[Stage]:
 @pytest.fixture
 async def own_postgres(tmp_path: Path) -> AsyncIterator[PostgresServer]:
     async with running_postgres(tmp_path / "postgres") as server:
+        await asyncio.to_thread(migrate, server.url)
         yield server
 
 
