@@ -39,9 +39,9 @@ def _stream(number: int) -> StreamName:
 
 TALKED = f"/api/topics/{_stream(0).id}"
 READS: Mapping[str, tuple[str, int]] = {
-    "one topic": (TALKED, 800),
-    "list of 50": (f"/api/topics?limit={LISTED}", 160),
-    "transcript of 100": (f"{TALKED}/arguments?limit={ARGUMENTS}", 160),
+    "one topic": (TALKED, 4000),
+    "list of 50": (f"/api/topics?limit={LISTED}", 800),
+    "transcript of 100": (f"{TALKED}/arguments?limit={ARGUMENTS}", 800),
 }
 """What is asked for, and how often in a run."""
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+import httpx2
 import pytest
 
 from moot.cli.local.nats_server import NatsServer
@@ -30,8 +31,8 @@ class Guarded:
 
     server: NatsServer
 
-    def allow(self, *publish: str, is_known: bool = True) -> None:
-        """Let the server read another configuration; it takes a moment."""
+    async def allow(self, *publish: str, is_known: bool = True) -> None:
+        """Let the server read another configuration, and wait until it goes by it."""
         file = self.server.folder / "nats-server.conf"
         permissions = {"publish": list(publish), "subscribe": ["_INBOX_someone.>"]}
         user = {
@@ -41,7 +42,17 @@ class Guarded:
         }
         settings = json.loads(file.read_text()) | {"authorization": {"users": [user]}}
         file.write_text(json.dumps(settings))
+        before = await self._loaded_at()
+
+        async def has_loaded_it() -> bool:
+            return await self._loaded_at() != before
+
         os.kill(self.server.pid, signal.SIGHUP)
+        await until(has_loaded_it)
+
+    async def _loaded_at(self) -> str:
+        async with httpx2.AsyncClient(base_url=self.server.monitor_url) as http:
+            return (await http.get("/varz")).json()["config_load_time"]
 
     @property
     def nats_url(self) -> str:
@@ -68,7 +79,7 @@ async def connected(guarded: Guarded) -> AsyncGenerator[NatsConnection]:
 async def test_who_may_not_append_says_so_before_there_is_anything_to_append(
     guarded: Guarded,
 ) -> None:
-    guarded.allow(LOOKS)
+    await guarded.allow(LOOKS)
     async with connected(guarded) as connection:
 
         async def holds() -> bool:
@@ -78,14 +89,14 @@ async def test_who_may_not_append_says_so_before_there_is_anything_to_append(
         [problem] = await check_chronicle(connection, appends=("topic", "access"))
         both = "publish to chronicle.access.tried, publish to chronicle.topic.tried"
         assert problem == f"NATS refuses this user: {both}"
-        guarded.allow(LOOKS, "chronicle.*.*")
+        await guarded.allow(LOOKS, "chronicle.*.*")
         await until(holds)
         assert connection.sessions == 1
         assert await JetStreamChronicle(connection).head() == 0
 
 
 async def test_who_may_not_even_look_says_what_is_refused(guarded: Guarded) -> None:
-    guarded.allow(APPENDS)
+    await guarded.allow(APPENDS)
     async with connected(guarded) as connection:
         [problem] = await check_chronicle(connection, appends=("topic",))
 
@@ -93,14 +104,14 @@ async def test_who_may_not_even_look_says_what_is_refused(guarded: Guarded) -> N
 
 
 async def test_a_wrong_password_is_told(guarded: Guarded) -> None:
-    guarded.allow(LOOKS, is_known=False)
+    await guarded.allow(LOOKS, is_known=False)
 
     with pytest.raises(LostAnswerError, match="Authorization Violation"):
         await connect(guarded)
 
 
 async def test_a_password_that_changes_is_told_until_it_is_right_again(guarded: Guarded) -> None:
-    guarded.allow(LOOKS)
+    await guarded.allow(LOOKS)
     async with connected(guarded) as connection:
 
         async def is_kept_out() -> bool:
@@ -111,9 +122,9 @@ async def test_a_password_that_changes_is_told_until_it_is_right_again(guarded: 
             return await check_chronicle(connection) == []
 
         assert await holds()
-        guarded.allow(LOOKS, is_known=False)
+        await guarded.allow(LOOKS, is_known=False)
         await until(is_kept_out)
-        guarded.allow(LOOKS)
+        await guarded.allow(LOOKS)
         await until(holds)
 
 
@@ -121,7 +132,7 @@ async def test_a_reactor_that_may_not_take_its_messages_says_so(guarded: Guarded
     async def react(event: Recorded) -> str | None:
         raise AssertionError(event)
 
-    guarded.allow(FOLLOWS)
+    await guarded.allow(FOLLOWS)
     reactor = Reactor("tests", guarded.nats_url, [Subscription("allocator", "topic", react)])
 
     async def is_refused() -> bool:

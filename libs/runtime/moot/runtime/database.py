@@ -69,6 +69,10 @@ class _StatelessConnection(asyncpg.Connection):
     connection of its own. A transaction left open is rolled back all the same.
     """
 
+    async def reset(self, *, timeout: float | None = None) -> None:
+        if self.is_in_transaction():
+            await super().reset(timeout=timeout)
+
     def get_reset_query(self) -> str:
         return ""
 

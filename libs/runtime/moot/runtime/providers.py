@@ -7,7 +7,7 @@ from importlib import metadata
 
 from opentelemetry import metrics, trace
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
-from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics import AlwaysOffExemplarFilter, MeterProvider
 from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
@@ -77,6 +77,8 @@ def start_metrics(resource: Resource, *, exports: bool) -> MeterProvider:
         metric_readers=[PrometheusMetricReader(scope_info_enabled=False), *by_http],
         resource=resource,
         shutdown_on_exit=False,
+        # Prometheus's reader shows no exemplars, so nobody would see them.
+        exemplar_filter=None if exports else AlwaysOffExemplarFilter(),
     )
     metrics.set_meter_provider(provider)
     return provider

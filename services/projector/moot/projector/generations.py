@@ -50,7 +50,7 @@ WHERE projection = $1 AND generation = $2
 # The lock that replacing a view takes, without a change: LOCK TABLE would lock what it shows, too.
 KEEP_OUT = 'ALTER VIEW IF EXISTS ops."{}" RESET (security_barrier)'
 
-PATIENCE_MS = (*(1,) * 20, *(10,) * 5, 30, 100)
+PATIENCE_MS = (*(1,) * 100, *(10,) * 5, 30, 100)
 """How long each attempt to keep readers out waits for one of them."""
 
 APART_SECONDS = 0.002
