@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from moot.cli.demo.evidence import Evidence
-from tests.support.debate_story import BRISK, failures, play, small_debate
+from tests.support.debate_story import BRISK, failures, play, small_debate, stretched
 from tests.support.waiting import until_moment
 from tests.support.whole_moot import PATIENCE, WholeMoot, lasting_moot
 
@@ -29,7 +29,8 @@ def test_there_are_as_many_as_asked_for(many: WholeMoot) -> None:
 async def test_debates_are_the_same_as_with_one_of_each(many: WholeMoot) -> None:
     examples = [small_debate(f"replicas, {number}") for number in range(3)]
     async with many.client() as client:
-        plays = [play(client, many.keys, example) for example in examples]
+        pace = stretched(BRISK)
+        plays = [play(client, many.keys, example, pace=pace) for example in examples]
         played = await asyncio.gather(*(debate.from_start_to_end() for debate in plays))
         for example, one in zip(examples, played, strict=True):
             await many.announced(one.topic_id)
