@@ -29,6 +29,7 @@ STATUS = "Status"
 NO_RESPONDERS = "503"
 CONNECT_SECONDS = 5.0
 REQUEST_SECONDS = 2.0
+_CANCEL_AGAIN_SECONDS = 0.1
 _PENDING_BYTES = 16 * 1024 * 1024
 
 
@@ -63,6 +64,14 @@ class NatsConnection:
 
     async def open(self, url: str, *, name: str) -> None:
         """Connect, waiting for the server as long as it takes."""
+        connecting = asyncio.create_task(self._connect(url, name))
+        try:
+            await asyncio.wait({connecting})
+        finally:
+            await _end(connecting)
+        connecting.result()
+
+    async def _connect(self, url: str, name: str) -> None:
         client, address = self.client, nats_address(url)
         await client.connect(
             address.url,
@@ -279,6 +288,18 @@ def status_of(message: Msg) -> str | None:
 def header_of(message: Msg, name: str) -> str | None:
     headers: Mapping[str, str] | None = message.headers
     return None if headers is None else headers.get(name)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    """Cancel `task` until it has ended.
+
+    nats-py connects by way of `asyncio.wait_for`, which before Python 3.12 forgets that it was
+    cancelled when what it waits for ends in that moment (cpython issue 86296). Once in 150 times,
+    somebody who had a wrong password waited for ever.
+    """
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=_CANCEL_AGAIN_SECONDS)
 
 
 def _answer(answer: asyncio.Future[Msg], message: Msg | None) -> None:
