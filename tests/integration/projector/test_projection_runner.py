@@ -22,6 +22,7 @@ from moot.runtime.projection import Projection
 from moot.runtime.projection_runner import ProjectionRunner, Replica
 from moot.runtime.projection_scope import SET_SCOPE, Scope
 from moot.runtime.settings import DatabaseSettings
+from moot.runtime.shared_following import SharedFollowing
 from tests.integration.projector.running import NAMES, reached, running
 from tests.support.recording import Recorder, argued, everything, record, topic_id
 from tests.support.tables import checkpoint_of, contents, schema_of
@@ -272,6 +273,32 @@ async def test_after_an_outage_transactions_grow_again_one_by_one(
         await reached(waiter, last, ["late_v1"])
     assert sizes[0] == 1
     assert len(sizes) <= last.bit_length()
+
+
+async def test_a_projection_at_ease_rests_while_another_applies_each_event(
+    pool: Pool, chronicle: InMemoryChronicle, waiter: PositionWaiter
+) -> None:
+    applied: dict[str, list[int]] = {"at_once_v1": [], "at_ease_v1": []}
+
+    shared = SharedFollowing(chronicle)
+
+    def runner(name: str, rest_seconds: float) -> ProjectionRunner:
+        async def apply(_: Connection, batch: Sequence[Recorded]) -> None:
+            applied[name].append(batch[-1].position)
+
+        projection, at_ease = replace(DEBATES, name=name, apply=apply), shared.at_ease(rest_seconds)
+        scope = Scope(schema_of(DEBATES.name))
+        return ProjectionRunner(projection, at_ease, pool, Replica("one"), scope)
+
+    recorder = Recorder(chronicle)
+    first, *others = everything()[0:5]
+    async with running(runner("at_once_v1", 0.0), runner("at_ease_v1", 60.0)):
+        at = [await recorder.add([first])]
+        await reached(waiter, at[0], [*applied])
+        for each in others:
+            at.append(await recorder.add([each]))
+            await reached(waiter, at[-1], ["at_once_v1"])
+        assert applied == {"at_once_v1": at, "at_ease_v1": at[:1]}
 
 
 async def test_a_checkpoint_ahead_of_the_chronicle_stops_the_projection(

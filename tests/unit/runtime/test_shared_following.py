@@ -1,5 +1,7 @@
 """Who reads at the same place shares; who can't keep up reads alone, and misses nothing."""
 
+import asyncio
+import time
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing
 
@@ -15,6 +17,7 @@ from moot.runtime.shared_following import (
 
 STREAM = StreamName("topic", "0" * 32)
 BATCH = KEPT_EVENTS // 4
+REST_SECONDS = 2.0
 
 
 class Counting(InMemoryChronicle):
@@ -68,6 +71,30 @@ async def test_what_several_read_is_fetched_once() -> None:
 
     assert chronicle.followings == 1
     assert chronicle.handed_out == 2 * BATCH
+
+
+async def test_who_is_at_ease_finds_what_came_while_it_rested_and_others_did_not() -> None:
+    shared = SharedFollowing(chronicle := await filled(1))
+    eager, at_ease = shared.follow(0), shared.at_ease(REST_SECONDS).follow(0)
+    async with aclosing(eager), aclosing(at_ease):
+        assert await positions(at_ease, 1) == [1]
+        rested_at = time.monotonic() + REST_SECONDS
+        resting = asyncio.create_task(positions(at_ease, 4))
+        for last in range(1, 4):
+            await chronicle.append(STREAM, last, [Message(f"more-{last}", b"{}")])
+            assert (await positions(eager, last + 1))[-1] == last + 1
+        seen_at = time.monotonic()
+        assert await resting == [2, 3, 4]
+        assert time.monotonic() >= rested_at > seen_at
+    assert chronicle.followings == 1
+
+
+async def test_who_is_at_ease_sees_at_once_what_comes_alone() -> None:
+    shared = SharedFollowing(chronicle := await filled(0))
+    async with aclosing(shared.at_ease(60.0).follow(0)) as batches, asyncio.timeout(10.0):
+        await caught_up(batches)
+        await chronicle.append(STREAM, 0, [Message("alone", b"{}")])
+        assert await positions(batches, 1) == [1]
 
 
 async def test_what_is_decoded_of_a_batch_is_known_to_all() -> None:

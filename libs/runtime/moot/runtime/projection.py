@@ -39,6 +39,10 @@ class Projection:
     moved_by: frozenset[type[Event]] | None = None
     """The events that can change a row, None for all that it reads. The others aren't urgent."""
 
+    rest_seconds: float = 0.02
+    """How long after an event it lets others come together: a commit costs the same, however much
+    is in it. What comes alone is applied at once."""
+
     subjects: tuple[str, ...] = field(init=False, repr=False, compare=False)
     """What the subjects of the events begin with that it reads."""
 

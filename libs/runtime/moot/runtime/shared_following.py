@@ -37,7 +37,18 @@ class SharedFollowing:
     def __init__(self, chronicle: Chronicle, *, patience: float = PATIENCE_SECONDS) -> None:
         self._chronicle = chronicle
         self._patience = patience
+        self._rest_seconds = 0.0
         self._readings: list[_Reading] = []
+
+    def at_ease(self, rest_seconds: float) -> "SharedFollowing":
+        """Return it for who, once caught up, need not look more often than that.
+
+        What comes alone is seen at once all the same. Waking up for each event costs a follower
+        most of what it does while others are busy.
+        """
+        other = SharedFollowing(self._chronicle, patience=self._patience)
+        other._rest_seconds, other._readings = rest_seconds, self._readings
+        return other
 
     @property
     def sessions(self) -> int:
@@ -85,14 +96,14 @@ class SharedFollowing:
                 source = self._chronicle.follow(position, batch=batch, category=category)
                 reading = _Reading(position, source, (batch, category), self._patience)
                 self._readings.append(reading)
-            async with aclosing(reading.read(position)) as batches:
+            async with aclosing(reading.read(position, self._rest_seconds)) as batches:
                 async for found in batches:
                     if found.events:
                         position = found.events[-1].position
                     yield found
                     if self._at(position, batch, category) not in {None, reading}:
                         break  # met somebody who was here before
-            self._readings = [each for each in self._readings if each.is_open]
+            self._readings[:] = [each for each in self._readings if each.is_open]
 
     def _at(self, position: int, batch: int, category: Category | None) -> "_Reading | None":
         return next(
@@ -139,12 +150,15 @@ class _Reading:
         """Whether who has everything up to `position` can go on from here."""
         return self.is_open and self._begins_after <= position <= self._ends_at
 
-    async def read(self, position: int) -> AsyncGenerator[Batch]:
-        """Yield what comes after `position`; ends where the reader has been left behind."""
+    async def read(self, position: int, rest_seconds: float) -> AsyncGenerator[Batch]:
+        """Yield what comes after `position`; ends where the reader has been left behind.
+
+        Once it has everything, it looks for more at most every `rest_seconds`.
+        """
         reader = object()
         told = 0
-        place = self._place_of(position)
-        self._places[reader] = place
+        rest = _Rest(rest_seconds)
+        place = self._places[reader] = self._place_of(position)
         try:
             while place >= self._dropped:
                 if place < self._dropped + len(self._batches):
@@ -152,16 +166,17 @@ class _Reading:
                     place += 1
                     self._places[reader] = place
                     self._tell()
+                    rest.begin()
                     yield _after(position, found)
                 elif self._idle is not None and told != self._tellings:
                     told = self._tellings
                     yield self._idle
                 elif self._failure is not None:
                     raise self._failure
-                elif self.is_open:
-                    await self._changed.wait()
-                else:
+                elif not self.is_open:
                     return
+                elif not await rest.taken():
+                    await self._changed.wait()
         finally:
             self._places.pop(reader, None)
             self._tell()
@@ -229,6 +244,27 @@ class _Reading:
         self._events -= len(first.events)
         self._begins_after = first.events[-1].position
         self._places = {r: place for r, place in self._places.items() if place >= self._dropped}
+
+
+class _Rest:
+    """What a reader takes after events: as long as it lasts, more of them begin no other."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._until = -math.inf
+
+    def begin(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if now >= self._until:
+            self._until = now + self._seconds
+
+    async def taken(self) -> bool:
+        """Return whether there was anything left to take, once it is taken."""
+        left = self._until - asyncio.get_running_loop().time()
+        if left <= 0:
+            return False
+        await asyncio.sleep(left)
+        return True
 
 
 class Pace:

@@ -59,4 +59,4 @@ def make_runners(chronicle: Chronicle, pool: Pool, replica_name: str) -> Sequenc
     """Return a runner for each projection, which one replica shares with others of other names."""
     replica = Replica(replica_name)
     shared = SharedFollowing(chronicle)
-    return [ProjectionRunner(p, shared, pool, replica) for p in PROJECTIONS]
+    return [ProjectionRunner(p, shared.at_ease(p.rest_seconds), pool, replica) for p in PROJECTIONS]

@@ -46,4 +46,5 @@ async def forget(connection: Connection, streams: Sequence[StreamName]) -> None:
     await connection.execute(FORGET, [stream.id for stream in streams])
 
 
-DEBATES = Projection("debates_v1", frozenset({"topic"}), TABLES, apply, forget)
+# Agents wait for each other's events, so it doesn't wait for more of them.
+DEBATES = Projection("debates_v1", frozenset({"topic"}), TABLES, apply, forget, rest_seconds=0.0)
