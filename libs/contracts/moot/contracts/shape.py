@@ -20,24 +20,19 @@ from moot.contracts.described import Described
 
 ShapeT = TypeVar("ShapeT", bound=BaseModel)
 
-# What a model consists of, set past its `__setattr__`: by name, `object` takes twice as long.
-_give_fields = vars(BaseModel)["__dict__"].__set__
-_give_fields_set = vars(BaseModel)["__pydantic_fields_set__"].__set__
-_give_extra = vars(BaseModel)["__pydantic_extra__"].__set__
-_give_private = vars(BaseModel)["__pydantic_private__"].__set__
-
 
 def checked(shape: type[ShapeT], fields: dict[str, Any]) -> ShapeT:
     """Make a shape of values that were checked when they were stored: each field, in its own type.
 
     Nothing is looked at again, not even what is left out: checking takes most of the time that a
-    long list does. `model_construct` takes as long, for defaults and aliases.
+    long list does. `model_construct`, whose steps these are, looks for defaults and aliases, too.
     """
     made = object.__new__(shape)
-    _give_fields(made, fields)
-    _give_fields_set(made, _names_of(shape))
-    _give_extra(made, None)
-    _give_private(made, None)
+    give = object.__setattr__
+    give(made, "__dict__", fields)
+    give(made, "__pydantic_fields_set__", _names_of(shape))
+    give(made, "__pydantic_extra__", None)
+    give(made, "__pydantic_private__", None)
     return made
 
 

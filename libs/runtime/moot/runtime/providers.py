@@ -12,17 +12,17 @@ from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetr
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
 from prometheus_client import GC_COLLECTOR, PLATFORM_COLLECTOR, PROCESS_COLLECTOR, REGISTRY
 
 from moot.runtime.process_metrics import watch_process
-from moot.runtime.uncollected import Uncollected
 
 
 @dataclass(frozen=True, slots=True)
 class Telemetry:
     """What a process sends away as it ends."""
 
-    tracing: TracerProvider | None
+    tracing: TracerProvider
     measuring: MeterProvider
 
     def flush(self, patience: float) -> None:
@@ -30,7 +30,6 @@ class Telemetry:
         flushing = [
             threading.Thread(target=provider.force_flush, daemon=True)
             for provider in (self.tracing, self.measuring)
-            if provider is not None
         ]
         for thread in flushing:
             thread.start()
@@ -58,12 +57,15 @@ def start_telemetry(service: str, replica: str) -> Telemetry:
     )
 
 
-def _start_tracing(resource: Resource, *, exports: bool) -> TracerProvider | None:
-    if not exports:
-        trace.set_tracer_provider(Uncollected())
-        return None
-    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-    provider.add_span_processor(_spans_by_http())
+def _start_tracing(resource: Resource, *, exports: bool) -> TracerProvider:
+    provider = TracerProvider(
+        # None is what OTEL_TRACES_SAMPLER says.
+        sampler=None if exports else ParentBased(ALWAYS_OFF),
+        resource=resource,
+        shutdown_on_exit=False,
+    )
+    if exports:
+        provider.add_span_processor(_spans_by_http())
     trace.set_tracer_provider(provider)
     return provider
 

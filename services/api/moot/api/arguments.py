@@ -1,7 +1,5 @@
 """Arguments of a topic."""
 
-from typing import Final
-
 from starlette.responses import Response
 
 from moot.api.bodies import PostArgumentBody
@@ -25,9 +23,6 @@ from moot.contracts.topic_commands import PostArgument
 from moot.contracts.topic_events import ArgumentPosted
 from moot.contracts.views import ArgumentView, PageView
 from moot.domain import topic
-
-# An enum is called for a member in ten times as long.
-_CAMPS: Final = {camp.value: camp for camp in Camp}
 
 
 async def post_argument(api: Api, asked: Asked) -> Response:
@@ -74,7 +69,7 @@ def argument_view(recorded: Recorded) -> ArgumentView:
 def argument_view_of_row(row: Row) -> ArgumentView:
     fields = {
         "id": row["argument_id"].hex,
-        "camp": _CAMPS[row["camp"]],
+        "camp": Camp(row["camp"]),
         "agent_id": row["agent_id"],
         "round_no": row["round_no"],
         "content": row["content"],
