@@ -19,6 +19,7 @@ import structlog
 from moot.runtime.belonging import digest
 from moot.runtime.chronicle import Batch, Chronicle, ChronicleUnavailableError, Stored
 from moot.runtime.database import is_outage
+from moot.runtime.reached import Reached
 
 MOST_WAITING: Final = 1000
 MOST_WAITING_BYTES: Final = 4 * 1024 * 1024
@@ -153,7 +154,7 @@ class FanOut:
         self._loaded = False
         self._caught_up = False
         self._stopping = False
-        self._moved = asyncio.Event()
+        self._reached = Reached()
         self._session = 0
         self._created_at: datetime | None = None
         self._last: Stored | None = None
@@ -188,13 +189,7 @@ class FanOut:
 
     async def reached(self, position: int, seconds: float) -> bool:
         """Wait until everything up to `position`, and all there was at the start, is read."""
-        try:
-            async with asyncio.timeout(seconds):
-                while not self._caught_up or self.position < position:
-                    await self._moved.wait()
-        except TimeoutError:
-            return False
-        return True
+        return await self._reached.wait(position, seconds)
 
     async def run(self) -> None:
         """Follow, for ever; another Chronicle in the place of the one followed is begun anew."""
@@ -206,6 +201,7 @@ class FanOut:
             except _ReplacedError as error:
                 _log.error("fan_out_begins_anew", reason=str(error))
                 self._loaded = self._caught_up = False
+                self._reached.move(-1)
                 self.end(Ending.REPLACED)
             except Exception as error:
                 if _is_cancelled():
@@ -224,7 +220,8 @@ class FanOut:
                 await self._check(batch)
                 await self._take(batch)
                 self._caught_up = self._caught_up or self.position >= batch.head
-                self._say_moved()
+                if self._caught_up:
+                    self._reached.move(self.position)
 
     async def _load(self) -> None:
         self._session = self._chronicle.sessions
@@ -268,10 +265,6 @@ class FanOut:
                 channel.offer(heard, self._most, self._most_bytes)
                 offered += len(channel.members)
         return offered
-
-    def _say_moved(self) -> None:
-        self._moved.set()
-        self._moved = asyncio.Event()
 
 
 class _ReplacedError(Exception):

@@ -21,6 +21,7 @@ from moot.contracts.publishing import PublishingKeyIssued, PublishingKeyRevoked
 from moot.runtime.chronicle import Batch, Chronicle, Stored
 from moot.runtime.database import Pool, PositionWaiter, is_outage
 from moot.runtime.decoding import UndecodableEventError, decoded
+from moot.runtime.reached import Reached
 
 RETRY_SECONDS: Final = 1.0
 KEPT_SECONDS: Final = 2.0
@@ -53,7 +54,7 @@ class KeyNews:
         self._pool = pool
         self._waiter = waiter
         self._position = 0
-        self._moved = asyncio.Event()
+        self._reached = Reached()
         self._changes: dict[KeyId, KeyChange] = {}
         self._prune_at = PRUNED_FROM
 
@@ -69,13 +70,7 @@ class KeyNews:
 
     async def reached(self, position: int, seconds: float) -> bool:
         """Wait until everything up to `position` is known here."""
-        try:
-            async with asyncio.timeout(seconds):
-                while self._position < position:
-                    await self._moved.wait()
-        except TimeoutError:
-            return False
-        return True
+        return await self._reached.wait(position, seconds)
 
     async def run(self) -> None:
         """Follow, for ever; begin anew when PostgreSQL was away, or the Chronicle is another."""
@@ -90,6 +85,7 @@ class KeyNews:
 
     async def _follow(self) -> None:
         self._position = await least_position(self._pool, (AGENT_KEYS, PUBLISHING))
+        self._reached.move(self._position)
         self._changes.clear()
         async with aclosing(self._chronicle.follow(self._position, category="access")) as batches:
             async for batch in batches:
@@ -106,8 +102,7 @@ class KeyNews:
         if len(self._changes) > self._prune_at:
             self._changes = {k: one for k, one in self._changes.items() if self._is_new(one)}
             self._prune_at = max(PRUNED_FROM, 2 * len(self._changes))
-        self._moved.set()
-        self._moved = asyncio.Event()
+        self._reached.move(self._position)
 
     def _is_new(self, change: KeyChange) -> bool:
         if time.monotonic() < change.heard_at + KEPT_SECONDS:
