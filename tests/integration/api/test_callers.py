@@ -12,7 +12,6 @@ from moot.api.exchange import Api
 from moot.api.operations import Operation
 from moot.api.problems import Problem
 from moot.api.routes import OPERATIONS
-from moot.contracts.ids import AgentId
 from moot.contracts.subjects import StreamName
 from moot.runtime.clock import utc_now
 from tests.integration.api.world import ADMIN, NOBODY, PEPPER, World
@@ -89,7 +88,7 @@ async def test_a_key_expires(world: World) -> None:
 async def test_another_replica_knows_a_key_from_the_ops_db(world: World, api: Api) -> None:
     ann = await world.agent("ann")
     await world.get("/api/topics")
-    api.callers.forget(AgentId("ann"))
+    api.callers.forget()
     assert (await world.get("/api/me", ann)).status_code == 200
 
 

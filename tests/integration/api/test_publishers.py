@@ -81,7 +81,7 @@ async def test_another_replica_knows_a_key_and_its_grant_from_the_ops_db(
 ) -> None:
     key = (await world.post(PATH, BODY, ADMIN)).json()["key"]
     await world.get(PATH, ADMIN)
-    api.callers.publishers.forget(PublisherName("collector"))
+    api.callers.forget()
     assert await holds(world, key)
     altered = key[:-1] + ("0" if key[-1] != "0" else "1")
     assert not await holds(world, altered)

@@ -10,7 +10,7 @@ from moot.api.operations import Operation
 from moot.api.problems import Problem
 from moot.api.queries.agent_keys import PROJECTION
 from moot.contracts.access import IssueAgentKey, RevokeAgentKey
-from moot.contracts.ids import AgentId, KeyId, derived_id, is_safe_token
+from moot.contracts.ids import KeyId, derived_id, is_safe_token
 from moot.contracts.views import IssuedKeyView
 from moot.domain import agent_keys
 
@@ -28,13 +28,12 @@ async def issue_agent_key(api: Api, asked: Asked) -> Response:
     )
     outcome = await obey_once(api, asked, agent_keys, body.agent_id, command)
     await until_known(api, PROJECTION, outcome.position)
-    api.callers.forget(body.agent_id)
     view = IssuedKeyView(agent_id=body.agent_id, key_id=key.key_id, key=key.text)
     return answer_once(view, outcome, f"/api/admin/agent-keys/{body.agent_id}")
 
 
 async def revoke_agent_key(api: Api, asked: Asked) -> Response:
-    """From when this is answered, no replica takes the key that hears of the Chronicle."""
+    """Once this is answered, each replica that hears from NATS refuses the key."""
     agent_id: str = asked.request.path_params["agent_id"]
     query = read_query(asked.request, RevokeQuery)
     if not is_safe_token(agent_id):
@@ -44,7 +43,6 @@ async def revoke_agent_key(api: Api, asked: Asked) -> Response:
     if outcome.position == 0:
         raise Problem("agent-key-not-found")
     await until_known(api, PROJECTION, outcome.position)
-    api.callers.forget(AgentId(agent_id))
     return answer_gone(outcome)
 
 

@@ -2,10 +2,9 @@
 
 import asyncio
 import hmac
-import time
-from collections import OrderedDict
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from hashlib import sha256
 
 import structlog
@@ -13,18 +12,15 @@ from starlette.datastructures import Headers
 
 from moot.api.agent_secrets import AgentKey, PublisherKey
 from moot.api.key_news import KeyNews
+from moot.api.known_keys import KnownKeys
 from moot.api.problems import Problem
-from moot.api.publisher_keys import Publishers, publisher_of
 from moot.api.queries.agent_keys import StoredKey, find_key, note_uses
-from moot.api.queries.publishing import StoredPublisher
+from moot.api.queries.publishing import StoredPublisher, find_publisher
 from moot.contracts.debates import ADMIN, ANONYMOUS, Caller
-from moot.contracts.ids import AgentId, KeyId
+from moot.contracts.ids import KeyId
 from moot.runtime.database import Pool, is_outage
 
 ADMIN_KEY_HEADER = "x-moot-admin-key"
-REMEMBERED_SECONDS = 1.0
-"""How long what the Ops DB says of a key counts without looking again."""
-REMEMBERED_KEYS = 10_000
 NOTE_SECONDS = 5.0
 
 log = structlog.stdlib.get_logger()
@@ -42,13 +38,12 @@ class Callers:
         pepper: str,
         now: Callable[[], datetime],
     ) -> None:
-        self.publishers = Publishers(pool, news, pepper=pepper, now=now)
+        self._agents = KnownKeys(StoredKey, partial(find_key, pool), news, pepper)
+        self._publishers = KnownKeys(StoredPublisher, partial(find_publisher, pool), news, pepper)
         self.news = news
         self._pool = pool
         self._admin_key = None if admin_key is None else _digest(admin_key)
-        self._pepper = pepper
         self.now = now
-        self._known: OrderedDict[KeyId, tuple[float, StoredKey]] = OrderedDict()
         self._used: dict[KeyId, datetime] = {}
 
     async def identify(self, headers: Headers) -> Caller:
@@ -67,20 +62,21 @@ class Callers:
     async def _by_token(self, headers: Headers) -> Caller:
         key = AgentKey.parse(bearer(headers.get("authorization", "")))
         if key is None:
-            return publisher_of(await self.publisher(headers))
+            return Caller(kind="publisher", id=(await self.publisher(headers)).name)
         return await self._agent(key)
 
     async def publisher(self, headers: Headers) -> StoredPublisher:
         """Return which publisher calls, with its grant. Raises Problem `bad-credentials`."""
         key = PublisherKey.parse(bearer(headers.get("authorization", "")))
-        publisher = None if key is None else await self.publishers.identify(key)
+        publisher = None if key is None else await self._publishers.holding(key, self.now())
         if publisher is None:
             raise bad_credentials()
         return publisher
 
-    def forget(self, agent_id: AgentId) -> None:
-        for key_id in [k for k, (_, key) in self._known.items() if key.agent_id == agent_id]:
-            del self._known[key_id]
+    def forget(self) -> None:
+        """Ask the Ops DB again for each key."""
+        self._agents.forget()
+        self._publishers.forget()
 
     async def note_uses_for_ever(self) -> None:
         while True:
@@ -105,38 +101,13 @@ class Callers:
         return ADMIN
 
     async def _agent(self, key: AgentKey) -> Caller:
-        stored = await self._stored(key.key_id)
         now = self.now()
+        stored = await self._agents.holding(key, now)
         # One answer for every reason: whoever guesses learns nothing.
-        if stored is None or not key.matches(stored.key_hash, self._pepper):
-            raise bad_credentials()
-        if not stored.valid_at(now):
+        if stored is None:
             raise bad_credentials()
         self._used[key.key_id] = now
         return Caller(kind="agent", id=stored.agent_id)
-
-    async def _stored(self, key_id: KeyId) -> StoredKey | None:
-        change = self.news.of(key_id)
-        if change is not None:
-            self._known.pop(key_id, None)
-            return change.key if isinstance(change.key, StoredKey) else None
-        known = self._known.get(key_id)
-        if known is not None and time.monotonic() < known[0]:
-            return known[1]
-        stored = await find_key(self._pool, key_id)
-        if self.news.of(key_id) is not None:
-            return await self._stored(key_id)  # it was changed meanwhile
-        if stored is None:
-            self._known.pop(key_id, None)
-        else:
-            self._remember(stored)
-        return stored
-
-    def _remember(self, key: StoredKey) -> None:
-        self._known[key.key_id] = (time.monotonic() + REMEMBERED_SECONDS, key)
-        self._known.move_to_end(key.key_id)
-        if len(self._known) > REMEMBERED_KEYS:
-            self._known.popitem(last=False)
 
 
 def bearer(authorization: str) -> str:

@@ -45,6 +45,7 @@ async def until_known(api: Api, projection: str, position: int) -> None:
     """
     await api.waiter.wait((projection,), position, KNOWN_SECONDS)
     await api.callers.news.reached(position, KNOWN_SECONDS)
+    api.callers.forget()
 
 
 def answer_once(view: BaseModel, outcome: Outcome[Any], location: str) -> Response:

@@ -47,7 +47,7 @@ async def issue_publishing_key(api: Api, asked: Asked) -> Response:
     )
     stream_id = publisher_stream_id(body.publisher)
     outcome = await obey_once(api, asked, publishers, stream_id, command)
-    await _known_elsewhere(api, body.publisher, outcome.position)
+    await until_known(api, PROJECTION, outcome.position)
     view = IssuedPublishingKeyView(
         publisher=body.publisher,
         **body.grant.model_dump(),
@@ -59,7 +59,7 @@ async def issue_publishing_key(api: Api, asked: Asked) -> Response:
 
 
 async def revoke_publishing_key(api: Api, asked: Asked) -> Response:
-    """From when this is answered, no replica takes the key that hears of the Chronicle."""
+    """Once this is answered, each replica that hears from NATS refuses the key."""
     name: str = asked.request.path_params["publisher"]
     query = read_query(asked.request, RevokeQuery)
     if not is_safe_token(name):
@@ -69,13 +69,8 @@ async def revoke_publishing_key(api: Api, asked: Asked) -> Response:
     outcome = await obey(api, asked, publishers, publisher_stream_id(publisher), command)
     if outcome.position == 0:
         raise Problem("publisher-not-found")
-    await _known_elsewhere(api, publisher, outcome.position)
+    await until_known(api, PROJECTION, outcome.position)
     return answer_gone(outcome)
-
-
-async def _known_elsewhere(api: Api, publisher: PublisherName, position: int) -> None:
-    await until_known(api, PROJECTION, position)
-    api.callers.publishers.forget(publisher)
 
 
 async def list_all(api: Api, asked: Asked) -> Response:
