@@ -22,7 +22,7 @@ STARTS_WITHIN = 30.0  # seconds
 async def two_replicas(
     nats_url: str, database_url: str
 ) -> AsyncGenerator[list[httpx2.AsyncClient]]:
-    """Clients of the two, which migrate the Ops DB first."""
+    """Clients of the two, once both answer."""
     settings = [
         ApiSettings(
             nats_url=nats_url,
