@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Final
 
+import asyncpg
+
 from bench.catch_up import project
 from bench.cpu import spent
 from bench.figures import SIZES, Result, exponent, latencies
@@ -99,6 +101,7 @@ async def _rebuilt(servers: Servers, events: int) -> Rebuilt:
     rebuilt = Rebuilt()
     async with servers.empty_database() as settings:
         rebuilt.baseline_seconds = (await project(servers, settings, events)).seconds
+        await _settle(settings)
         port = free_port()
         async with (
             running_service("projector", settings) as projector,
@@ -118,6 +121,16 @@ async def _rebuilt(servers: Servers, events: int) -> Rebuilt:
             rebuilt.before, rebuilt.during = readers.between(began, at), readers.between(at, ended)
             rebuilt.failed = readers.failed
     return rebuilt
+
+
+async def _settle(settings: DatabaseSettings) -> None:
+    """Do at once what autovacuum and checkpoints do in the minutes after so much was written."""
+    connection = await asyncpg.connect(settings.database_url)
+    try:
+        await connection.execute("VACUUM (ANALYZE)")
+        await connection.execute("CHECKPOINT")
+    finally:
+        await connection.close()
 
 
 async def _rebuild(settings: DatabaseSettings, phases: dict[str, float]) -> float:

@@ -57,7 +57,8 @@ async def take(connection: NatsConnection, stream: str, write: Callable[[bytes],
 
 async def _next(arrived: asyncio.Queue[Msg | None]) -> Msg:
     try:
-        message = await asyncio.wait_for(arrived.get(), STALLED_SECONDS)
+        async with asyncio.timeout(STALLED_SECONDS):
+            message = await arrived.get()
     except TimeoutError:
         raise LostAnswerError(f"nothing more came for {STALLED_SECONDS:.0f} s") from None
     if message is None:
