@@ -334,6 +334,16 @@ async def test_nothing_is_appended_by_a_rebuild_but_its_operation(
     assert await site.promotions() == [2]
 
 
+async def test_a_rollback_goes_to_what_served_last_though_the_clock_was_set_back(
+    site: Site,
+) -> None:
+    ahead = "UPDATE ops.projection_generations SET promoted_at = promoted_at + interval '1 hour'"
+    await site.pool.execute(ahead)
+    await site.rebuilding.rebuild()
+    await site.rebuilding.rebuild()
+    assert (await site.rebuilding.roll_back()).number == 2
+
+
 async def test_what_was_never_built_is_not_promoted(site: Site) -> None:
     with pytest.raises(BuildError, match="rebuild it first"):
         await site.rebuilding.promote()

@@ -145,6 +145,23 @@ async def test_a_replica_that_stops_without_a_word_is_replaced_within_three_seco
         await in_time(reached(waiter, before), within=3)
 
 
+async def test_a_dead_owner_is_replaced_though_the_clock_was_set_back(
+    pool: Pool, chronicle: InMemoryChronicle, waiter: PositionWaiter
+) -> None:
+    last = await record(chronicle, everything())
+    async with running(*make_runners(chronicle, pool, "killed")):
+        await reached(waiter, last)
+    for name in NAMES:
+        ahead = f"""
+            UPDATE {checkpoint_of(name)}
+            SET owner = 'killed', lease_until = clock_timestamp() + interval '1 hour'
+        """  # noqa: S608 our own names
+        await pool.execute(ahead)
+    later = await record(chronicle, [(StreamName("topic", topic_id("x")), argued().history[0])])
+    async with running(*make_runners(chronicle, pool, "standby")):
+        await in_time(reached(waiter, later), within=3)
+
+
 async def test_a_stale_owner_writes_nothing(pool: Pool, chronicle: InMemoryChronicle) -> None:
     await record(chronicle, everything())
     scope = Scope(schema_of(DEBATES.name))

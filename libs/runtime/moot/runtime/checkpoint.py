@@ -17,12 +17,16 @@ CREATE = """
 INSERT INTO projector_checkpoint (projection, state) VALUES ($1, $2) ON CONFLICT DO NOTHING
 """
 
+# A lease longer than any was given before the clock was set back: it says nothing.
 TAKE = """
 UPDATE projector_checkpoint
 SET epoch = epoch + 1, owner = $2, lease_until = clock_timestamp() + $3,
     updated_at = clock_timestamp()
 WHERE projection = $1 AND (state = 'rebuilding') = $4
-    AND (owner IS NULL OR owner = $2 OR lease_until < clock_timestamp())
+    AND (
+        owner IS NULL OR owner = $2
+        OR lease_until NOT BETWEEN clock_timestamp() AND clock_timestamp() + $3
+    )
 RETURNING position, epoch, events_applied, stream_created_at, last_event_digest
 """
 

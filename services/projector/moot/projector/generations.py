@@ -41,9 +41,18 @@ WHERE projection = $1 AND generation = $2 AND role <> 'serving'
 RETURNING schema
 """
 
+# Later than all before, also where the clock was set back since: that says which served last.
 CHANGE_ROLE = """
 UPDATE ops.projection_generations
-SET role = $3, promoted_at = CASE WHEN $3 = 'serving' THEN clock_timestamp() ELSE promoted_at END
+SET
+    role = $3,
+    promoted_at = CASE WHEN $3 = 'serving' THEN greatest(
+        clock_timestamp(),
+        (
+            SELECT max(promoted_at) + interval '1 microsecond'
+            FROM ops.projection_generations WHERE projection = $1
+        )
+    ) ELSE promoted_at END
 WHERE projection = $1 AND generation = $2
 """
 
