@@ -1,6 +1,6 @@
 """`moot migrate` and `moot provision` where each of them has its own server and no more.
 
-And `moot status` where nothing has run yet.
+And commands where nothing has run yet, or where PostgreSQL says nothing (any more).
 """
 
 import asyncio
@@ -9,6 +9,10 @@ import sys
 from asyncio import create_subprocess_exec
 from asyncio.subprocess import PIPE
 from pathlib import Path
+from time import monotonic
+from urllib.parse import urlsplit
+
+import pytest
 
 from moot.cli.local.nats_server import NatsServer
 from moot.projector.projections import PROJECTIONS
@@ -16,6 +20,7 @@ from moot.runtime.jetstream import JetStreamChronicle
 from moot.runtime.nats_connection import NatsConnection
 from tests.support.local_moot import moot
 from tests.support.recording import everything, record
+from tests.support.tcp_proxy import running_proxy
 
 
 async def said_by(folder: Path, command: str, **environment: str) -> tuple[int | None, str]:
@@ -49,3 +54,36 @@ async def test_status_says_which_projections_no_projector_has_run(
     assert told == dict.fromkeys(
         (projection.name for projection in PROJECTIONS), "no projector has ever run it"
     )
+
+
+@pytest.mark.parametrize("until", [b"", b"projector_checkpoint"], ids=["at once", "when asked"])
+async def test_who_asks_a_database_that_says_nothing_is_told_so(
+    nats_url: str, database_url: str, until: bytes
+) -> None:
+    address = urlsplit(database_url)
+
+    def seen(asked: bytes) -> None:
+        if until in asked:
+            proxy.flowing.clear()
+
+    async with running_proxy(address.port or 5432, seen) as proxy:
+        port = str(proxy.port)
+        there = database_url.replace(f":{address.port}/", f":{port}/")
+        began = monotonic()
+        given = {"NATS_URL": nats_url, "DATABASE_URL": there}
+        done = await asyncio.to_thread(moot, "status", given=given)
+        seconds = monotonic() - began
+    assert done.code == 3, done
+    assert f"moot: PostgreSQL at postgresql://127.0.0.1:{port}/" in done.errors
+    assert done.errors.endswith("can't be asked: it says nothing.\n")
+    assert seconds < 20, "10 s, and what a busy machine takes to start it"
+
+
+async def test_who_migrates_a_database_that_says_nothing_is_told_so(database_url: str) -> None:
+    address = urlsplit(database_url)
+    async with running_proxy(address.port or 5432) as proxy:
+        proxy.flowing.clear()
+        there = database_url.replace(f":{address.port}/", f":{proxy.port}/")
+        done = await asyncio.to_thread(moot, "migrate", given={"DATABASE_URL": there})
+    assert done.code == 3, done
+    assert done.errors.endswith(" to head: it says nothing\n")

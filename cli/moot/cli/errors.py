@@ -23,3 +23,10 @@ class NotReadyError(CommandError):
     """A process of the local stack did not become ready in time."""
 
     exit_code = 4
+
+
+def why(error: BaseException) -> str:
+    """Return what an error says; a time-out says nothing by itself."""
+    if isinstance(error, TimeoutError):
+        return str(error) or "it says nothing"
+    return str(error) or repr(error)

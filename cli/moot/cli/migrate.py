@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from moot.cli.credentials import password_of, postgres_logins, postgres_superuser
-from moot.cli.errors import SurroundingsError
+from moot.cli.errors import SurroundingsError, why
 from moot.cli.local.external import value_of
 from moot.cli.local.prepare import migrated, without_password
 from moot.cli.options import DataFolder
@@ -56,7 +56,7 @@ def _make_roles(admin_url: str, logins: dict[str, str]) -> None:
         make_roles(admin_url, passwords)
     except Exception as error:
         where = without_password(admin_url)
-        raise SurroundingsError(f"Can't make roles at {where}: {error}") from error
+        raise SurroundingsError(f"Can't make roles at {where}: {why(error)}") from error
 
 
 def _grant(url: str) -> None:
@@ -66,7 +66,8 @@ def _grant(url: str) -> None:
         missing = grant_to_roles(url)
     except Exception as error:
         where = without_password(url)
-        raise SurroundingsError(f"Can't grant at {where} what roles need: {error}") from error
+        told = f"Can't grant at {where} what roles need: {why(error)}"
+        raise SurroundingsError(told) from error
     if missing:
         statements = "\n".join(f"  CREATE ROLE {role} NOLOGIN;" for role in missing)
         told = HOW_TO_MAKE_ROLES.format(missing=", ".join(missing), statements=statements)

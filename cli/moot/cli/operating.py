@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from moot.cli.condition import NeverHappenedError, until
-from moot.cli.errors import CommandError, SurroundingsError
+from moot.cli.errors import CommandError, SurroundingsError, why
 from moot.cli.local.plan import Servers
 from moot.cli.local.prepare import without_password
 from moot.contracts.debates import Caller
@@ -17,6 +17,7 @@ from moot.contracts.ids import CommandId
 from moot.contracts.operations import OperationCommand
 from moot.domain import operations
 from moot.domain.operations import Operated
+from moot.runtime import database
 from moot.runtime.chronicle import Chronicle, ChronicleUnavailableError
 from moot.runtime.clock import utc_now
 from moot.runtime.database import Pool, connect_pool, is_outage
@@ -28,6 +29,8 @@ from moot.runtime.nats_connection import NatsConnection
 from moot.runtime.settings import DatabaseSettings
 
 ANSWER_SECONDS = 10.0
+STATEMENT_SECONDS = ANSWER_SECONDS / 2
+"""Of short work: what is given up is rolled back, which an absent server holds up as long again."""
 CARRIED_OUT_WITHIN = timedelta(seconds=15)
 
 CHECKPOINT = """
@@ -110,11 +113,12 @@ def operate(
 ) -> AnswerT:
     """Do `work` as an operator of these servers. Raises SurroundingsError when one is away.
 
-    Work that goes through the whole Chronicle `is_long`.
+    Work that goes through the whole Chronicle `is_long`, and so may its statements be.
     """
+    statement_seconds = database.STATEMENT_SECONDS if is_long else STATEMENT_SECONDS
 
     async def run() -> AnswerT:
-        async with _connected(servers, connections) as operator:
+        async with _connected(servers, connections, statement_seconds) as operator:
             return await work(operator)
 
     try:
@@ -123,10 +127,14 @@ def operate(
         raise
     except UnreadableStreamError as error:
         raise CommandError(f"A newer version of Moot has been here: {error}") from error
+    except ChronicleUnavailableError as error:
+        where = without_password(servers.nats_url)
+        raise SurroundingsError(f"NATS at {where} doesn't answer: {error}.") from error
     except Exception as error:
-        if not isinstance(error, ChronicleUnavailableError) and not is_outage(error):
+        if not is_outage(error):
             raise
-        raise SurroundingsError(f"The servers don't answer: {error!r}") from error
+        where = without_password(servers.database_url)
+        raise SurroundingsError(f"PostgreSQL at {where} can't be asked: {why(error)}.") from error
 
 
 def _at_full_speed(work: Coroutine[Any, Any, AnswerT]) -> AnswerT:
@@ -136,7 +144,9 @@ def _at_full_speed(work: Coroutine[Any, Any, AnswerT]) -> AnswerT:
 
 
 @asynccontextmanager
-async def _connected(servers: Servers, connections: int) -> AsyncGenerator[Operator]:
+async def _connected(
+    servers: Servers, connections: int, statement_seconds: float
+) -> AsyncGenerator[Operator]:
     settings = DatabaseSettings(nats_url=servers.nats_url, database_url=servers.database_url)
     nats = NatsConnection()
     try:
@@ -146,12 +156,18 @@ async def _connected(servers: Servers, connections: int) -> AsyncGenerator[Opera
         except TimeoutError as error:
             where = without_password(servers.nats_url)
             raise SurroundingsError(f"NATS at {where} doesn't answer: {nats.absence}.") from error
-        async with await connect_pool(settings, name="cli", size=connections) as pool:
-            try:
-                yield Operator.of(JetStreamChronicle(nats), pool)
-            except ChronicleUnavailableError as error:
-                if (refused := nats.refusals.reason) is not None:
-                    raise SurroundingsError(f"{refused}.") from error
-                raise
+        pool = await connect_pool(
+            settings, name="cli", size=connections, statement_seconds=statement_seconds
+        )
+        try:
+            yield Operator.of(JetStreamChronicle(nats), pool)
+            await pool.close()
+        except ChronicleUnavailableError as error:
+            if (refused := nats.refusals.reason) is not None:
+                raise SurroundingsError(f"{refused}.") from error
+            raise
+        finally:
+            # A server that says nothing doesn't say goodbye either.
+            pool.terminate()
     finally:
         await nats.close()

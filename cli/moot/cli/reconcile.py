@@ -97,7 +97,8 @@ def reconcile(
                 await _rebuild(operator, each, reason, as_json=as_json)
         return await diagnose(operator.pool, operator.chronicle, projection)
 
-    _tell(operate(servers_of(data), work, connections=CONNECTIONS), as_json=as_json)
+    found = operate(servers_of(data), work, connections=CONNECTIONS, is_long=rebuild)
+    _tell(found, as_json=as_json)
 
 
 def _hole(text: str) -> "Hole":

@@ -3,7 +3,7 @@
 import asyncio
 from urllib.parse import urlsplit, urlunsplit
 
-from moot.cli.errors import SurroundingsError
+from moot.cli.errors import SurroundingsError, why
 from moot.cli.local.nats_server import refuse_old_version
 from moot.cli.local.plan import Servers
 from moot.cli.local.probe import nats_information
@@ -38,7 +38,7 @@ async def migrated(database_url: str, revision: str = "head") -> None:
         await asyncio.to_thread(migrate, database_url, revision)
     except Exception as error:
         where = without_password(database_url)
-        raise SurroundingsError(f"Can't migrate {where} to {revision}: {error}") from error
+        raise SurroundingsError(f"Can't migrate {where} to {revision}: {why(error)}") from error
 
 
 async def provisioned(nats_url: str, monitor_url: str | None) -> str:

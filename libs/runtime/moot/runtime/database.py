@@ -83,6 +83,7 @@ async def connect_pool(
     name: str,
     size: int | None = None,
     synchronous_commit: bool = True,
+    statement_seconds: float = STATEMENT_SECONDS,
 ) -> Pool:
     """Return a pool of connections to the Ops DB, named `name` in `pg_stat_activity`.
 
@@ -95,7 +96,7 @@ async def connect_pool(
         min_size=1,
         max_size=size or settings.pool_size,
         timeout=CONNECT_SECONDS,
-        command_timeout=STATEMENT_SECONDS,
+        command_timeout=statement_seconds,
         server_settings={
             "application_name": f"moot-{name}",
             "search_path": OPS,
