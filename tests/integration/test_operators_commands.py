@@ -12,14 +12,17 @@ from pathlib import Path
 from time import monotonic
 from urllib.parse import urlsplit
 
+import asyncpg
 import pytest
 
 from moot.cli.local.nats_server import NatsServer
+from moot.projector.debates.projection import DEBATES
 from moot.projector.projections import PROJECTIONS
 from moot.runtime.jetstream import JetStreamChronicle
 from moot.runtime.nats_connection import NatsConnection
 from tests.support.local_moot import moot
 from tests.support.recording import everything, record
+from tests.support.tables import checkpoint_of
 from tests.support.tcp_proxy import running_proxy
 
 
@@ -77,6 +80,27 @@ async def test_who_asks_a_database_that_says_nothing_is_told_so(
     assert f"moot: PostgreSQL at postgresql://127.0.0.1:{port}/" in done.errors
     assert done.errors.endswith("can't be asked: it says nothing.\n")
     assert seconds < 20, "10 s, and what a busy machine takes to start it"
+
+
+async def test_who_verifies_while_nats_goes_away_is_told_so(
+    nats_server: NatsServer, database_url: str, connection: NatsConnection
+) -> None:
+    last = await record(JetStreamChronicle(connection), everything()[:2])
+    database = await asyncpg.connect(database_url)
+    there = f"UPDATE {checkpoint_of(DEBATES.name)} SET position = $1"  # noqa: S608 our own names
+    await database.execute(there, last)
+    await database.close()
+
+    def seen(asked: bytes) -> None:
+        if b"CONSUMER.CREATE" in asked:
+            proxy.flowing.clear()
+
+    async with running_proxy(urlsplit(nats_server.url).port or 4222, seen) as proxy:
+        given = {"NATS_URL": proxy.url, "DATABASE_URL": database_url}
+        command = ("projections", "verify", DEBATES.name, "--whole")
+        done = await asyncio.to_thread(moot, *command, given=given)
+    assert done.code == 3, done
+    assert f"moot: NATS at {proxy.url} doesn't answer: not connected to NATS" in done.errors
 
 
 async def test_who_migrates_a_database_that_says_nothing_is_told_so(database_url: str) -> None:

@@ -128,8 +128,7 @@ def operate(
     except UnreadableStreamError as error:
         raise CommandError(f"A newer version of Moot has been here: {error}") from error
     except ChronicleUnavailableError as error:
-        where = without_password(servers.nats_url)
-        raise SurroundingsError(f"NATS at {where} doesn't answer: {error}.") from error
+        raise _silent(servers, error) from error
     except Exception as error:
         if not is_outage(error):
             raise
@@ -154,13 +153,13 @@ async def _connected(
             async with asyncio.timeout(ANSWER_SECONDS):
                 await nats.open(servers.nats_url, name="moot-cli")
         except TimeoutError as error:
-            where = without_password(servers.nats_url)
-            raise SurroundingsError(f"NATS at {where} doesn't answer: {nats.absence}.") from error
+            raise _silent(servers, nats.absence) from error
         pool = await connect_pool(
             settings, name="cli", size=connections, statement_seconds=statement_seconds
         )
         try:
-            yield Operator.of(JetStreamChronicle(nats), pool)
+            async with _giving_up(servers, nats):
+                yield Operator.of(JetStreamChronicle(nats), pool)
             await pool.close()
         except ChronicleUnavailableError as error:
             if (refused := nats.refusals.reason) is not None:
@@ -171,3 +170,26 @@ async def _connected(
             pool.terminate()
     finally:
         await nats.close()
+
+
+@asynccontextmanager
+async def _giving_up(servers: Servers, nats: NatsConnection) -> AsyncGenerator[None]:
+    """End what goes on without NATS: whoever follows the Chronicle would wait for ever."""
+    loop, limit = asyncio.get_running_loop(), asyncio.timeout(None)
+
+    def changed() -> None:
+        limit.reschedule(None if nats.connected else loop.time() + ANSWER_SECONDS)
+
+    try:
+        async with limit:
+            with nats.watching(changed):
+                yield
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        raise _silent(servers, nats.absence) from error
+
+
+def _silent(servers: Servers, why_not: object) -> SurroundingsError:
+    where = without_password(servers.nats_url)
+    return SurroundingsError(f"NATS at {where} doesn't answer: {why_not}.")

@@ -120,7 +120,7 @@ def generations(
     columns = ("generation", "role", "schema", "position", "created_at", "promoted_at")
     tables.show(
         ("generation", "role", "schema", "position", "created", "promoted"),
-        ([str(each[name] or "") for name in columns] for each in listed),
+        (["" if each[name] is None else str(each[name]) for name in columns] for each in listed),
     )
 
 
