@@ -178,7 +178,8 @@ async def _giving_up(servers: Servers, nats: NatsConnection) -> AsyncGenerator[N
     loop, limit = asyncio.get_running_loop(), asyncio.timeout(None)
 
     def changed() -> None:
-        limit.reschedule(None if nats.connected else loop.time() + ANSWER_SECONDS)
+        if not limit.expired():
+            limit.reschedule(None if nats.connected else loop.time() + ANSWER_SECONDS)
 
     try:
         async with limit:
