@@ -1,11 +1,12 @@
 """A topic as the API shows it, from a folded state and from a row: a test holds the two equal."""
 
 from functools import lru_cache
+from typing import Final
 
 from pydantic_core import from_json
 
-from moot.api.queries.checkpoints import Row
-from moot.contracts.debates import CAMPS, Caller, CampSeat, Schedule, Stage, Visibility, id_of
+from moot.api.queries.checkpoints import VISIBILITIES, Row
+from moot.contracts.debates import CAMPS, Caller, CampSeat, Schedule, Stage, id_of
 from moot.contracts.ids import TopicId
 from moot.contracts.shape import checked
 from moot.contracts.views import DeadlineView, RoundView, TopicView
@@ -21,6 +22,9 @@ from moot.domain.topic_stages import (
     timetable_of,
     verdict_due_at,
 )
+
+# An enum is called for a member in ten times as long.
+_STAGES: Final = {stage.value: stage for stage in Stage}
 
 
 def topic_view_of_state(topic_id: TopicId, state: Born, position: int, caller: Caller) -> TopicView:
@@ -62,8 +66,8 @@ def topic_view_of_state(topic_id: TopicId, state: Born, position: int, caller: C
 def topic_view_of_row(row: Row, caller: Caller) -> TopicView:
     """`row` is one of `moot.api.queries.topics`, read for this caller."""
     standing = Standing(
-        stage=Stage(row["status"]),
-        visibility=Visibility(row["visibility"]),
+        stage=_STAGES[row["status"]],
+        visibility=VISIBILITIES[row["visibility"]],
         creator=row["creator"],
         invited_agents=row["invited_agents"],
         camps=seats(row["camps"]),

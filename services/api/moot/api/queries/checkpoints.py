@@ -6,7 +6,7 @@ one row; `as_of` is the position of the least advanced projection that it reads,
 """
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from moot.contracts.debates import Caller, Visibility
 from moot.domain.access_rules import may_read
@@ -20,6 +20,9 @@ class Row(Protocol):
 DEBATES = "debates_v1"
 ANNOUNCEMENTS = "announcements_v1"
 ATTEMPTS = "attempts_v1"
+
+# An enum is called for a member in ten times as long.
+VISIBILITIES: Final = {visibility.value: visibility for visibility in Visibility}
 
 LEAST = "SELECT position FROM projector_checkpoint WHERE projection = ANY ($1::text[])"
 
@@ -37,5 +40,5 @@ def topic_readable(rows: Sequence[Row], caller: Caller) -> bool:
     """
     first = rows[0]
     return first["creator"] is not None and may_read(
-        Visibility(first["visibility"]), first["creator"], first["invited_agents"], caller
+        VISIBILITIES[first["visibility"]], first["creator"], first["invited_agents"], caller
     )
