@@ -252,7 +252,9 @@ class NatsConnection:
     async def _on_error(self, error: Exception) -> None:
         # Five attempts a second fail alike while a server is away: one line says it.
         text = repr(error)
-        if not self.refusals.note(error) and not self.connected:
+        # Who is refused may be hung up on before the refusal is read: what was said before counts.
+        says_nothing = self._trouble and isinstance(error, ConnectionResetError | BrokenPipeError)
+        if not self.refusals.note(error) and not self.connected and not says_nothing:
             self._trouble = str(error).removeprefix("nats: ").strip("'") or text
         if text not in self._reported:
             self._reported.add(text)
