@@ -79,7 +79,7 @@ async def test_who_asks_a_database_that_says_nothing_is_told_so(
     assert done.code == 3, done
     assert f"moot: PostgreSQL at postgresql://127.0.0.1:{port}/" in done.errors
     assert done.errors.endswith("can't be asked: it says nothing.\n")
-    assert seconds < 20, "10 s, and what a busy machine takes to start it"
+    assert seconds < 40, "10 s, and what a busy machine takes for the rest; it was a minute"
 
 
 async def test_who_verifies_while_nats_goes_away_is_told_so(
