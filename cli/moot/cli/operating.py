@@ -98,9 +98,9 @@ class Operator:
             await until(is_there, within=CARRIED_OUT_WITHIN, waiting_for=waiting_for)
         except NeverHappenedError as error:
             row = await self.pool.fetchrow(CHECKPOINT, projection)
-            why = "no projector owns it" if row is None or not row["is_owned"] else row["state"]
+            held_up = "no projector owns it" if row is None or not row["is_owned"] else row["state"]
             raise SurroundingsError(
-                f"It is recorded, but not carried out yet: {error} ({why})."
+                f"It is recorded, but not carried out yet: {error} ({held_up})."
             ) from error
 
 
@@ -184,6 +184,7 @@ async def _giving_up(servers: Servers, nats: NatsConnection) -> AsyncGenerator[N
     try:
         async with limit:
             with nats.watching(changed):
+                changed()  # it may have broken before anybody watched
                 yield
     except TimeoutError as error:
         if not limit.expired():
