@@ -10,7 +10,9 @@ import pytest
 from moot.contracts.envelope import Recorded
 from moot.contracts.subjects import StreamName
 from moot.contracts.topic_events import ArgumentPosted
+from moot.projector import app
 from moot.projector.app import make_runners
+from moot.projector.deadlines import DEADLINES
 from moot.projector.debates.projection import DEBATES
 from moot.projector.projections import PROJECTIONS
 from moot.runtime import checkpoint, projection_runner
@@ -22,7 +24,6 @@ from moot.runtime.projection import Projection
 from moot.runtime.projection_runner import ProjectionRunner, Replica
 from moot.runtime.projection_scope import SET_SCOPE, Scope
 from moot.runtime.settings import DatabaseSettings
-from moot.runtime.shared_following import SharedFollowing
 from tests.integration.projector.running import NAMES, reached, running
 from tests.support.recording import Recorder, argued, everything, record, topic_id
 from tests.support.tables import checkpoint_of, contents, schema_of
@@ -292,30 +293,23 @@ async def test_after_an_outage_transactions_grow_again_one_by_one(
     assert len(sizes) <= last.bit_length()
 
 
-async def test_a_projection_at_ease_rests_while_another_applies_each_event(
-    pool: Pool, chronicle: InMemoryChronicle, waiter: PositionWaiter
+async def test_a_projection_rests_while_another_applies_each_event(
+    pool: Pool,
+    chronicle: InMemoryChronicle,
+    waiter: PositionWaiter,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    applied: dict[str, list[int]] = {"at_once_v1": [], "at_ease_v1": []}
-
-    shared = SharedFollowing(chronicle)
-
-    def runner(name: str, rest_seconds: float) -> ProjectionRunner:
-        async def apply(_: Connection, batch: Sequence[Recorded]) -> None:
-            applied[name].append(batch[-1].position)
-
-        projection, at_ease = replace(DEBATES, name=name, apply=apply), shared.at_ease(rest_seconds)
-        scope = Scope(schema_of(DEBATES.name))
-        return ProjectionRunner(projection, at_ease, pool, Replica("one"), scope)
-
+    resting = replace(DEADLINES, rest_seconds=60.0)
+    monkeypatch.setattr(app, "PROJECTIONS", (DEBATES, resting))
     recorder = Recorder(chronicle)
     first, *others = everything()[0:5]
-    async with running(runner("at_once_v1", 0.0), runner("at_ease_v1", 60.0)):
-        at = [await recorder.add([first])]
-        await reached(waiter, at[0], [*applied])
+    async with running(*make_runners(chronicle, pool, "one")):
+        begun = await recorder.add([first])
+        await reached(waiter, begun, [DEBATES.name, resting.name])
         for each in others:
-            at.append(await recorder.add([each]))
-            await reached(waiter, at[-1], ["at_once_v1"])
-        assert applied == {"at_once_v1": at, "at_ease_v1": at[:1]}
+            await reached(waiter, await recorder.add([each]), [DEBATES.name])
+        position = f"SELECT position FROM {checkpoint_of(resting.name)}"  # noqa: S608 our own names
+        assert await pool.fetchval(position) == begun
 
 
 async def test_a_checkpoint_ahead_of_the_chronicle_stops_the_projection(
