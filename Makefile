@@ -16,6 +16,9 @@ PYTHON_IS_NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
 # Tests wait as much as they work: three processes for two cores take three quarters of the time of two.
 PROCESSES := $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) * 3 / 2)))
+TOGETHER := $(BIN)/pytest --numprocesses=$(PROCESSES) --dist=loadfile --no-loadscope-reorder
+# What pytest ends with when it was to run no test.
+NONE_CHOSEN := 5
 
 # Where the environment forbids Python to keep what it compiles, every process would compile Moot anew.
 export PYTHONDONTWRITEBYTECODE :=
@@ -70,7 +73,10 @@ types: $(READY) ## pyright, strict
 
 .PHONY: test
 test: $(READY) ## All tests that need no container engine, three processes for two cores; ARGS="-k allocate" narrows them
-	@$(BIN)/pytest --numprocesses=$(PROCESSES) --dist=loadfile --no-loadscope-reorder $(ARGS)
+	@$(TOGETHER) -m "not (alone or hard or containers)" $(ARGS); together=$$?; \
+	  test $$together = 0 || test $$together = $(NONE_CHOSEN) || exit $$together; \
+	  $(BIN)/pytest -m alone $(ARGS); alone=$$?; \
+	  test $$alone != $(NONE_CHOSEN) || exit $$together; exit $$alone
 
 .PHONY: nodejs
 nodejs: ## What the tests in other people's language need: Node.js has to be there
@@ -80,7 +86,7 @@ nodejs: ## What the tests in other people's language need: Node.js has to be the
 
 .PHONY: test-hard
 test-hard: $(READY) ## The long tests, at full size, three processes for two cores
-	@$(BIN)/pytest -m hard --numprocesses=$(PROCESSES) --dist=loadfile --no-loadscope-reorder -o timeout=1200 $(ARGS)
+	@$(TOGETHER) -m hard -o timeout=1200 $(ARGS)
 
 .PHONY: images
 images: ## The images of all services, as moot/NAME:dev; DOCKER_BUILD says what builds them

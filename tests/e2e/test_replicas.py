@@ -35,7 +35,9 @@ async def test_debates_are_the_same_as_with_one_of_each(many: WholeMoot) -> None
         for example, one in zip(examples, played, strict=True):
             await many.announced(one.topic_id)
             evidence = await Evidence.gather(example, one, client, many.guild, many.moot.nats)
-            assert failures(evidence.checks()) == []
+            # Whether all came on time is asked where nothing else runs.
+            checks = [*evidence.checks_after_faults(), evidence.draw_was_committed_to()]
+            assert failures(checks) == []
 
 
 async def test_one_of_each_may_die_amid_a_debate(many: WholeMoot) -> None:
