@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Coroutine, Iterator
 from datetime import timedelta
+from http import HTTPStatus
 from typing import Any, TypeVar
 
 from moot.cli.errors import CommandError, SurroundingsError
@@ -27,10 +28,15 @@ def reached(
 
 
 def answer_to(calls: Coroutine[Any, Any, AnswerT]) -> AnswerT:
-    """Make the calls. Raises CommandError when Moot says no, SurroundingsError when nobody does."""
+    """Make the calls. Raises CommandError when Moot says no, SurroundingsError when it can't say.
+
+    That is when nobody answers, or when what Moot itself needs is away.
+    """
     try:
         return asyncio.run(calls)
     except ProblemError as error:
+        if error.status == HTTPStatus.SERVICE_UNAVAILABLE:
+            raise SurroundingsError(f"Moot can't say now: {error.detail} ({error.code})") from error
         raise CommandError("\n".join(_told(error))) from error
     except MootUnreachableError as error:
         raise SurroundingsError(f"Moot doesn't answer: {error}") from error
