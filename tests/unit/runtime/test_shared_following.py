@@ -2,10 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, aclosing
 
+from moot.contracts.envelope import Recorded
+from moot.contracts.ids import Position
 from moot.contracts.subjects import Category, StreamName
+from moot.contracts.topic_events import SignupOpened
 from moot.runtime.chronicle import Batch, Message
 from moot.runtime.memory import InMemoryChronicle
 from moot.runtime.shared_following import (
@@ -14,6 +17,8 @@ from moot.runtime.shared_following import (
     Pace,
     SharedFollowing,
 )
+from tests.support.recording import envelope
+from tests.support.topics import NOON
 
 STREAM = StreamName("topic", "0" * 32)
 BATCH = KEPT_EVENTS // 4
@@ -73,19 +78,52 @@ async def test_what_several_read_is_fetched_once() -> None:
     assert chronicle.handed_out == 2 * BATCH
 
 
-async def test_who_is_at_ease_finds_all_that_came_once_it_has_rested() -> None:
+async def came_while_at_ease(events: int, *, size: int) -> list[Batch]:
+    """What somebody at ease is given of events that came one by one, in batches of at most `size`.
+
+    The first of them alone; who isn't at ease has seen, and decoded, each.
+    """
     shared = SharedFollowing(chronicle := await filled(1))
-    eager, at_ease = shared.follow(0), shared.at_ease(REST_SECONDS).follow(0)
+    eager = shared.follow(0, batch=size)
+    at_ease = shared.at_ease(REST_SECONDS).follow(0, batch=size)
     async with aclosing(eager), aclosing(at_ease):
         rested_at = time.monotonic() + REST_SECONDS
-        assert await positions(at_ease, 1) == [1]
-        resting = asyncio.create_task(positions(at_ease, 4))
-        for last in range(1, 4):
-            await chronicle.append(STREAM, last, [Message(f"more-{last}", b"{}")])
-            assert (await positions(eager, last + 1))[-1] == last + 1
-        assert await resting == [2, 3, 4]
+        given = [await anext(at_ease)]
+        await positions(eager, 1)
+        resting = asyncio.create_task(anext(at_ease))
+        for position in range(2, events + 1):
+            await chronicle.append(STREAM, position - 1, [Message(f"{position}", b"{}")])
+            while not (seen := await anext(eager)).events:
+                pass
+            assert [event.position for event in seen.events] == [position]
+            seen.decoded[position] = decoded_at(position)
+        given.append(await resting)
         assert time.monotonic() >= rested_at
+        while given[-1].events[-1].position < events:
+            given.append(await anext(at_ease))
     assert chronicle.followings == 1
+    return given
+
+
+def decoded_at(position: int) -> Recorded:
+    event = SignupOpened(due_at=NOON, fired_at=NOON)
+    return Recorded(Position(position), NOON, envelope(STREAM, event, position))
+
+
+def positions_of(batches: Sequence[Batch]) -> list[list[int]]:
+    return [[event.position for event in batch.events] for batch in batches]
+
+
+async def test_who_is_at_ease_is_given_all_that_came_together_once_it_has_rested() -> None:
+    given = await came_while_at_ease(5, size=BATCH)
+    assert positions_of(given) == [[1], [2, 3, 4, 5]]
+    assert given[1].head == 5
+    assert given[1].decoded == {position: decoded_at(position) for position in range(2, 6)}
+
+
+async def test_nobody_at_ease_is_given_more_than_asked_for() -> None:
+    given = await came_while_at_ease(8, size=3)
+    assert positions_of(given) == [[1], [2, 3, 4], [5, 6, 7], [8]]
 
 
 async def test_who_is_at_ease_sees_at_once_what_comes_alone() -> None:

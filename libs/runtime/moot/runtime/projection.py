@@ -39,7 +39,7 @@ class Projection:
     moved_by: frozenset[type[Event]] | None = None
     """The events that can change a row, None for all that it reads. The others aren't urgent."""
 
-    rest_seconds: float = 0.02
+    rest_seconds: float = 0.05
     """How long after an event it lets others come together: a commit costs the same, however much
     is in it. What comes alone is applied at once."""
 

@@ -162,12 +162,12 @@ class _Reading:
         try:
             while place >= self._dropped:
                 if place < self._dropped + len(self._batches):
-                    found = self._batches[place - self._dropped]
-                    place += 1
+                    found = self._from(place, together=rest_seconds > 0)
+                    place += len(found)
                     self._places[reader] = place
                     self._tell()
                     rest.begin()
-                    yield _after(position, found)
+                    yield _after(position, _joined(found))
                 elif self._idle is not None and told != self._tellings:
                     told = self._tellings
                     yield self._idle
@@ -184,6 +184,18 @@ class _Reading:
                 self._closing = True
                 self._fetching.cancel()
                 await asyncio.wait({self._fetching})
+
+    def _from(self, place: int, *, together: bool) -> list[Batch]:
+        """Return the batch at a place that there is; `together` with those that fill it up."""
+        at = place - self._dropped
+        found = [self._batches[at]]
+        room = self.kind[0] - len(found[0].events)
+        while together and (at := at + 1) < len(self._batches):
+            room -= len(self._batches[at].events)
+            if room < 0:
+                break
+            found.append(self._batches[at])
+        return found
 
     def _place_of(self, position: int) -> int:
         before = sum(batch.events[-1].position <= position for batch in self._batches)
@@ -283,6 +295,14 @@ class Pace:
     def is_busy(self) -> bool:
         """Whether they come at `BUSY_EVENTS_PER_SECOND` or more, of late."""
         return self._recent >= BUSY_EVENTS_PER_SECOND * _RECENT_SECONDS
+
+
+def _joined(batches: Sequence[Batch]) -> Batch:
+    if len(batches) == 1:
+        return batches[0]
+    events = tuple(event for batch in batches for event in batch.events)
+    known = {at: event for batch in batches for at, event in batch.decoded.items()}
+    return Batch(events, batches[-1].head, known, batches[-1].created_at)
 
 
 def _after(position: int, batch: Batch) -> Batch:
