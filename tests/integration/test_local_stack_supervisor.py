@@ -132,9 +132,14 @@ def test_pauses_double_up_to_a_limit_and_start_over_after_a_healthy_run() -> Non
     assert backoff.pause_after(31) == 0.05
 
 
-async def test_the_last_group_stops_before_the_first(supervisor: Supervisor, told: Told) -> None:
+async def test_the_last_group_stops_before_the_first(
+    supervisor: Supervisor, tmp_path: Path, told: Told
+) -> None:
+    ended = tmp_path / "ended"
+
     def noting(name: str) -> Program:
-        script = "trap 'echo ended; exit' TERM; echo running; while :; do sleep 0.01; done"
+        note = f"echo {name} >>{ended}; exit"
+        script = f"trap '{note}' TERM; echo running; while :; do sleep 0.01; done"
         sink = partial(told.tell, name)
         return Program(["sh", "-c", script], environment=PATH, health_port=1, sink=sink)
 
@@ -143,9 +148,20 @@ async def test_the_last_group_stops_before_the_first(supervisor: Supervisor, tol
         await until(lambda name=name: told.has(f"{name}: running"))
     pids = supervisor.pids()
     await supervisor.stop()
-    await until(lambda: told.has("server: ended"))
-    assert told.lines[-2:] == ["service: ended", "server: ended"]
+    assert ended.read_text().split() == ["service", "server"]
     assert [command_line(pid) for pid in pids.values()] == ["", ""]
+
+
+async def test_what_it_said_at_its_end_is_known_until_the_next_one_says_something(
+    tmp_path: Path,
+) -> None:
+    script = f"cd {tmp_path}; [ -e once ] && exec sleep 60; touch once; echo no room today; exit 1"
+    program = Program(["sh", "-c", script], environment=PATH, health_port=1)
+    await program.start()
+    assert await program.wait() == 1
+    await program.start()
+    assert program.tail == "no room today"
+    await program.stop()
 
 
 async def test_a_start_that_fails_is_told_and_stops_nothing_else(

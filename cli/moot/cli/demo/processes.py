@@ -150,7 +150,6 @@ async def _started(
         await process.stop(signal.SIGTERM, STOP_WITHIN.total_seconds())
         raise
     if not ready.done():
-        process.drain()
         raise NotReadyError(
             f"{' '.join(arguments)} ended with {process.exit_code}:\n{process.tail}"
         )

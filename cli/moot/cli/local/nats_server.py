@@ -175,7 +175,6 @@ class NatsServer:
         deadline = loop.time() + START_SECONDS
         while not await self._is_healthy() or process.exit_code is not None:
             if process.exit_code is not None:
-                process.drain()
                 raise SurroundingsError(f"The NATS server doesn't start:\n{process.tail}")
             if loop.time() > deadline:
                 await process.kill()

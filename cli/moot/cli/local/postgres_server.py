@@ -213,7 +213,6 @@ class PostgresServer:
             self._process = process
             if await self._is_ready(process, deadline):
                 return
-            process.drain()
             if STILL_IN_USE not in process.tail or loop.time() > deadline:
                 raise SurroundingsError(f"PostgreSQL doesn't start:\n{process.tail}")
             await asyncio.sleep(LOOK_SECONDS)

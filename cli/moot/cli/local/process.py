@@ -66,7 +66,9 @@ class Process:
 
     @property
     def tail(self) -> str:
-        """The last lines it said."""
+        """The last lines it said; all of them are read once it has ended."""
+        if self.exit_code is not None:
+            self.drain()
         return "\n".join(self._tail)
 
     async def wait(self) -> int:
@@ -91,7 +93,7 @@ class Process:
         return await self.wait()
 
     def drain(self) -> None:
-        """Read what an ended process left in the pipe, so that `tail` is complete."""
+        """Let the sink have what an ended process left in the pipe."""
         self._reader.join(timeout=1)
 
     def _send(self, ask: signal.Signals) -> None:

@@ -28,6 +28,7 @@ class Program:
         self._environment = environment
         self._sink = sink
         self._process: Process | None = None
+        self._said_before = ""
 
     @property
     def pid(self) -> int:
@@ -35,11 +36,13 @@ class Program:
 
     @property
     def tail(self) -> str:
-        """The last lines it said."""
-        return self._running().tail
+        """The last lines it said; as long as it has said none, those of the one before it."""
+        return self._running().tail or self._said_before
 
     async def start(self) -> None:
         """Start it; it is ready when `not_ready` gives None."""
+        if self._process is not None:
+            self._said_before = self.tail
         self._process = Process(
             [*dying_with_parent(signal.SIGKILL), *self._arguments],
             environment=self._environment,
