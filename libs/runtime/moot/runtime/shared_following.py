@@ -298,6 +298,7 @@ class Pace:
 
 
 def _joined(batches: Sequence[Batch]) -> Batch:
+    """Make them one, with what is decoded of each; what comes later is its reader's own."""
     if len(batches) == 1:
         return batches[0]
     events = tuple(event for batch in batches for event in batch.events)
