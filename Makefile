@@ -94,8 +94,8 @@ images: ## The images of all services, as moot/NAME:dev; DOCKER_BUILD says what 
 	  $(DOCKER_BUILD) -q -f deploy/Dockerfile --build-arg SERVICE=$$image -t moot/$$image:dev . || exit; done
 
 .PHONY: test-containers
-test-containers: $(READY) ## The tests that need a container engine, and what `make images` makes
-	@$(BIN)/pytest -m containers tests/containers $(ARGS)
+test-containers: $(READY) ## The tests that need a container engine, and what `make images` makes, on two stacks at once
+	@$(BIN)/pytest -m containers tests/containers --numprocesses=2 $(ARGS)
 
 .PHONY: demo
 demo: $(READY) ## A whole debate on real servers, then stop everything

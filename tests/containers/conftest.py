@@ -1,4 +1,4 @@
-"""One stack for all tests here: each leaves it standing, and whole."""
+"""One stack for all tests of a process here: each leaves it standing, and whole."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -8,35 +8,46 @@ import pytest
 from tests.support.composed import IMAGES, Composed, composed
 from tests.support.containers import ran
 
-NOTES: pytest.StashKey[list[str]] = pytest.StashKey()
+TOOK = "took"
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[NOTES] = []
-
-
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    if notes := config.stash.get(NOTES, None):
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell what took how long, whichever process has tried it."""
+    reports = [report for some in terminalreporter.stats.values() for report in some]
+    notes = [
+        note
+        for report in reports
+        if isinstance(report, pytest.TestReport) and report.when == "teardown"
+        for name, note in report.user_properties
+        if name == TOOK
+    ]
+    if notes:
         terminalreporter.section("how long it took")
         for note in notes:
-            terminalreporter.line(note)
+            terminalreporter.line(str(note))
 
 
 class Took:
     """Notes what took how long, for the end of the report."""
 
-    def __init__(self, notes: list[str]) -> None:
-        self._notes = notes
+    def __init__(self) -> None:
+        self.notes: list[str] = []
 
     def note(self, what: str, took: timedelta) -> None:
-        self._notes.append(f"{what}: {took.total_seconds():.1f} s")
+        self.notes.append(f"{what}: {took.total_seconds():.1f} s")
 
 
 @pytest.fixture(scope="session")
-def took(pytestconfig: pytest.Config) -> Took:
-    return Took(pytestconfig.stash[NOTES])
+def took() -> Took:
+    return Took()
+
+
+@pytest.fixture(autouse=True)
+def _reported(request: pytest.FixtureRequest, took: Took) -> Iterator[None]:
+    """Let the report of a test have what was noted up to its end."""
+    yield
+    request.node.user_properties += [(TOOK, note) for note in took.notes]
+    took.notes.clear()
 
 
 @pytest.fixture(scope="session", autouse=True)
