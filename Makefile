@@ -14,8 +14,8 @@ CONTENTS = $(UV) export -q --no-default-groups --no-emit-package embedded-postgr
   --no-hashes --no-annotate --no-header $(1) | sed 's/^-e //; s/[=;[ ].*//'
 PYTHON_IS_NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
-# Tests wait as much as they work: three processes for two cores take three quarters of the time of two.
-PROCESSES := $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) * 3 / 2)))
+# Tests wait as much as they work: two processes a core.
+PROCESSES := $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) * 2)))
 TOGETHER := $(BIN)/pytest --numprocesses=$(PROCESSES) --dist=loadfile --no-loadscope-reorder
 # What pytest ends with when it was to run no test.
 NONE_CHOSEN := 5
@@ -72,7 +72,7 @@ types: $(READY) ## pyright, strict
 	@$(BIN)/pyright
 
 .PHONY: test
-test: $(READY) ## All tests that need no container engine, three processes for two cores; ARGS="-k allocate" narrows them
+test: $(READY) ## All tests that need no container engine, two processes a core; ARGS="-k allocate" narrows them
 	@$(TOGETHER) -m "not (alone or hard or containers)" $(ARGS); together=$$?; \
 	  test $$together = 0 || test $$together = $(NONE_CHOSEN) || exit $$together; \
 	  $(BIN)/pytest -m alone $(ARGS); alone=$$?; \
@@ -85,7 +85,7 @@ nodejs: ## What the tests in other people's language need: Node.js has to be the
 	else echo "make: there is no npm, so tests that need Node.js will be skipped" >&2; fi
 
 .PHONY: test-hard
-test-hard: $(READY) ## The long tests, at full size, three processes for two cores
+test-hard: $(READY) ## The long tests, at full size, two processes a core
 	@$(TOGETHER) -m hard -o timeout=1200 $(ARGS)
 
 .PHONY: images

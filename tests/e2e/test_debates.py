@@ -12,7 +12,7 @@ from moot.cli.demo.example import read_example
 from moot.cli.demo.history import lateness, stage_events, topic_history
 from moot.client import MootClient, ProblemError
 from moot.contracts.debates import Camp, Stage
-from tests.support.debate_story import BRISK, COMPRESSED, failures, play, small_debate
+from tests.support.debate_story import BRISK, COMPRESSED, failures, play, small_debate, stretched
 from tests.support.local_moot import moot
 from tests.support.whole_moot import WholeMoot
 
@@ -104,7 +104,7 @@ async def test_two_signups_are_too_few_and_the_topic_says_so(calm_moot: WholeMoo
 async def test_the_seven_debates_of_1858_at_once(calm_moot: WholeMoot) -> None:
     examples = [read_example(file) for file in LINCOLN_DOUGLAS]
     async with calm_moot.client() as client:
-        plays = [play(client, calm_moot.keys, e, pace=COMPRESSED) for e in examples]
+        plays = [play(client, calm_moot.keys, e, pace=stretched(COMPRESSED)) for e in examples]
         played = await asyncio.gather(*(debate.from_start_to_end() for debate in plays))
         for example, one in zip(examples, played, strict=True):
             await calm_moot.announced(one.topic_id)

@@ -17,15 +17,17 @@ from moot.contracts.debates import Camp
 
 BRISK = Pace(
     opens_after=timedelta(seconds=0.5),
-    signup_takes=timedelta(seconds=1),
+    signup_takes=timedelta(seconds=2),
     draw_takes=timedelta(seconds=0.7),
     round_takes=timedelta(seconds=1.2),
     patience=timedelta(seconds=20),
     posting_share=0.5,
 )
 
-COMPRESSED = replace(BRISK, round_takes=timedelta(seconds=5), posting_share=0.6)
-"""Hundreds of arguments in a quarter of a minute."""
+COMPRESSED = replace(
+    BRISK, signup_takes=timedelta(seconds=4), round_takes=timedelta(seconds=5), posting_share=0.6
+)
+"""Hundreds of arguments in a quarter of a minute, and sign-up for many debates at once."""
 
 TO_BE_KILLED = replace(BRISK, round_takes=timedelta(seconds=2.5))
 """Long enough for whatever is killed to come back before the debate ends."""
