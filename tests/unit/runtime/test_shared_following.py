@@ -19,6 +19,7 @@ from moot.runtime.shared_following import (
 )
 from tests.support.recording import envelope
 from tests.support.topics import NOON
+from tests.support.waiting import turn_of_others, until
 
 STREAM = StreamName("topic", "0" * 32)
 BATCH = KEPT_EVENTS // 4
@@ -134,6 +135,18 @@ async def test_who_is_at_ease_sees_at_once_what_comes_alone() -> None:
         assert await positions(batches, 1) == [1]
 
 
+async def test_who_is_held_up_is_given_what_came_meanwhile_together() -> None:
+    shared = SharedFollowing(chronicle := await filled(1))
+    async with aclosing(shared.follow(0)) as quick, aclosing(shared.follow(0)) as held_up:
+        given = [await anext(held_up)]
+        await positions(quick, 1)
+        for position in range(2, 5):
+            await chronicle.append(STREAM, position - 1, [Message(f"{position}", b"{}")])
+            assert await positions(quick, position) == [position]
+        given.append(await anext(held_up))
+    assert positions_of(given) == [[1], [2, 3, 4]]
+
+
 async def test_what_is_decoded_of_a_batch_is_known_to_all() -> None:
     shared = SharedFollowing(await filled(1))
 
@@ -179,6 +192,29 @@ async def test_a_slow_reader_holds_nobody_up_for_long_and_misses_nothing() -> No
         assert await positions(slow, end + 1) == [end + 1]
 
     assert chronicle.handed_out == handed_out + 1, "they have met again"
+
+
+async def test_nobody_is_left_behind_who_holds_up_none() -> None:
+    end = 8 * BATCH
+    chronicle = await filled(end)
+    shared = SharedFollowing(chronicle, patience=0.0)
+
+    async def is_full() -> bool:
+        return chronicle.handed_out == BATCH + KEPT_EVENTS + BATCH  # of which one has to wait
+
+    async with (
+        aclosing(shared.follow(0, batch=BATCH)) as one,
+        aclosing(shared.follow(0, batch=BATCH)) as other,
+    ):
+        begun = [event.position for event in (await anext(one)).events]
+        assert [event.position for event in (await anext(other)).events] == begun
+        await until(is_full)
+        for _ in range(100):
+            await turn_of_others()
+        assert await is_full()
+        assert begun + await positions(one, end) == list(range(1, end + 1))
+
+    assert chronicle.followings == 1
 
 
 async def test_reading_ends_with_its_last_reader() -> None:

@@ -158,14 +158,14 @@ class _Reading:
         reader = object()
         told = 0
         rest = _Rest(rest_seconds)
-        place = self._places[reader] = self._place_of(position)
+        place = self._place_of(position)
         try:
+            self._move(reader, place)
             while place >= self._dropped:
                 if place < self._dropped + len(self._batches):
-                    found = self._from(place, together=rest_seconds > 0)
+                    found = self._from(place)
                     place += len(found)
-                    self._places[reader] = place
-                    self._tell()
+                    self._move(reader, place)
                     rest.begin()
                     yield _after(position, _joined(found))
                 elif self._idle is not None and told != self._tellings:
@@ -185,12 +185,12 @@ class _Reading:
                 self._fetching.cancel()
                 await asyncio.wait({self._fetching})
 
-    def _from(self, place: int, *, together: bool) -> list[Batch]:
-        """Return the batch at a place that there is; `together` with those that fill it up."""
+    def _from(self, place: int) -> list[Batch]:
+        """Return the batch at a place that there is, and those after it that it has room for."""
         at = place - self._dropped
         found = [self._batches[at]]
         room = self.kind[0] - len(found[0].events)
-        while together and (at := at + 1) < len(self._batches):
+        while (at := at + 1) < len(self._batches):
             room -= len(self._batches[at].events)
             if room < 0:
                 break
@@ -200,6 +200,10 @@ class _Reading:
     def _place_of(self, position: int) -> int:
         before = sum(batch.events[-1].position <= position for batch in self._batches)
         return self._dropped + before
+
+    def _move(self, reader: object, place: int) -> None:
+        self._places[reader] = place
+        self._tell()
 
     def _tell(self) -> None:
         self._changed.set()
@@ -242,10 +246,17 @@ class _Reading:
     async def _make_room(self) -> None:
         while self._events >= KEPT_EVENTS:
             with suppress(TimeoutError):
-                async with asyncio.timeout(self._patience):
+                async with asyncio.timeout(None) as waiting:
                     while not self._everyone_is_past_the_first():
+                        self._lose_patience(waiting)
                         await self._changed.wait()
             self._drop_first()
+
+    def _lose_patience(self, waiting: asyncio.Timeout) -> None:
+        """Wait no longer than that from when somebody is held up: those who are as slow aren't."""
+        held_up = self._dropped + len(self._batches) in self._places.values()
+        if held_up and waiting.when() is None:
+            waiting.reschedule(asyncio.get_running_loop().time() + self._patience)
 
     def _everyone_is_past_the_first(self) -> bool:
         return all(place > self._dropped for place in self._places.values())
