@@ -42,6 +42,20 @@ async def test_a_check_without_an_answer_isnt_ready(monkeypatch: pytest.MonkeyPa
     assert (await checks.report()).reason == "database: no answer in 0.01 s"
 
 
+async def test_who_asks_while_a_process_starts_hears_that_it_is_starting() -> None:
+    checks = Readiness()
+    checks.block("start", "starting")
+
+    async def started_meanwhile() -> str | None:
+        checks.add("database", broken)
+        checks.clear("start")
+        return None
+
+    checks.add("stream", started_meanwhile)
+    assert (await checks.report()).reason == "start: starting"
+    assert (await checks.report()).reason == "database: ConnectionError: nobody there"
+
+
 @pytest.mark.parametrize(
     ("path", "status"),
     [

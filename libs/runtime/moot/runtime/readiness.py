@@ -56,9 +56,12 @@ class Readiness:
             self._notes[name] = text
 
     async def report(self) -> Report:
-        asked = await asyncio.gather(*(_reason(check) for check in self._checks.values()))
-        reasons = dict(zip(self._checks, asked, strict=True))
-        return Report({**reasons, **self._blocked}, dict(self._notes))
+        """Ask every check. What was blocked when they were asked, or is now, isn't ready."""
+        # Checks are added while a process starts: by then the ones asked don't say enough.
+        names, blocked = list(self._checks), dict(self._blocked)
+        asked = await asyncio.gather(*(_reason(self._checks[name]) for name in names))
+        reasons = dict(zip(names, asked, strict=True))
+        return Report({**reasons, **blocked, **self._blocked}, dict(self._notes))
 
 
 async def _reason(check: Check) -> str | None:
