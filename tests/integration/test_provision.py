@@ -78,7 +78,12 @@ async def test_reactors_get_durables_of_their_own(
     }
     for config in found.values():
         assert (config["ack_policy"], config["deliver_policy"]) == ("explicit", "all")
-        assert (config["ack_wait"], config["max_deliver"]) == (5_000_000_000, -1)
+        assert config["max_deliver"] == -1
+    assert {name: config["ack_wait"] / 1e9 for name, config in found.items()} == {
+        "allocator": 1,
+        "announcer": 5,
+        "announcer_deliveries": 5,
+    }
 
 
 async def test_what_drifted_is_put_right(
@@ -99,7 +104,7 @@ async def test_what_drifted_is_put_right(
     assert report.updated == (CHRONICLE, "allocator")
     assert await check_chronicle(connection) == []
     config = await config_of(connection, f"CONSUMER.INFO.{CHRONICLE}.allocator")
-    assert (config["ack_wait"], config["filter_subject"]) == (5_000_000_000, "chronicle.topic.>")
+    assert (config["ack_wait"], config["filter_subject"]) == (1_000_000_000, "chronicle.topic.>")
 
 
 @pytest.mark.parametrize(

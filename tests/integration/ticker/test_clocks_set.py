@@ -12,7 +12,8 @@ from moot.cli.local.probe import http_get
 from moot.contracts.topic_events import SignupOpened
 from moot.runtime.clock import utc_now
 from tests.support.debates import Debates, schedule
-from tests.support.ticking import TickerProcess, ticker_process
+from tests.support.service_process import ServiceProcess
+from tests.support.ticking import firings, ticker_process
 from tests.support.waiting import until
 
 LIBRARY = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
@@ -53,12 +54,12 @@ class FakedClock:
 @asynccontextmanager
 async def faked_ticker(
     nats_url: str, clock: FakedClock, replica: str = "t1"
-) -> AsyncGenerator[TickerProcess]:
+) -> AsyncGenerator[ServiceProcess]:
     async with ticker_process(nats_url, replica, environment=clock.environment) as ticker:
         yield ticker
 
 
-async def says(ticker: TickerProcess, text: str) -> None:
+async def says(ticker: ServiceProcess, text: str) -> None:
     async def said() -> bool:
         answer = await http_get(ticker.port, "/readyz")
         return answer is not None and text in json.loads(answer.body)["notes"].get("clock", "")
@@ -99,6 +100,6 @@ async def test_set_back_another_replica_fires_and_when_right_again_it_does(
             await says(right, "ahead of that of replica t1")
             for _ in range(3):
                 assert await lateness_of_one(debates) < timedelta(seconds=1)
-            assert (await right.firings())["fired"] == 3
+            assert (await firings(right))["fired"] == 3
         clock.set_ahead(timedelta())
         assert await lateness_of_one(debates) < timedelta(seconds=1)

@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
@@ -12,44 +11,22 @@ from moot.contracts.ids import TopicId
 from moot.contracts.topic_events import SignupOpened
 from moot.runtime.clock import utc_now
 from tests.support.debates import Debates, schedule
-from tests.support.tcp_proxy import TcpProxy, running_proxy
-from tests.support.ticking import TickerProcess, ticker_process
+from tests.support.service_process import (
+    Fault,
+    cut_off,
+    goes_on,
+    killed,
+    losing_answers,
+    reached_again,
+    stopped,
+)
+from tests.support.tcp_proxy import running_proxy
+from tests.support.ticking import firings, ticker_process
 from tests.support.waiting import until_moment
 
 LATEST = timedelta(seconds=2)
 GAP = timedelta(milliseconds=50)
 COUNT = 24
-
-Fault = Callable[[TickerProcess, TcpProxy], None]
-
-
-def killed(ticker: TickerProcess, _proxy: TcpProxy) -> None:
-    ticker.send(signal.SIGKILL)
-
-
-def stopped(ticker: TickerProcess, _proxy: TcpProxy) -> None:
-    ticker.send(signal.SIGSTOP)
-
-
-def goes_on(ticker: TickerProcess, _proxy: TcpProxy) -> None:
-    ticker.send(signal.SIGCONT)
-
-
-def cut_off(_ticker: TickerProcess, proxy: TcpProxy) -> None:
-    proxy.flowing.clear()
-
-
-def reached_again(_ticker: TickerProcess, proxy: TcpProxy) -> None:
-    proxy.flowing.set()
-
-
-def losing_answers(_ticker: TickerProcess, proxy: TcpProxy) -> None:
-    proxy.losing = True
-
-
-def hearing_again(_ticker: TickerProcess, proxy: TcpProxy) -> None:
-    proxy.losing = False
-
 
 FAULTS: list[tuple[Fault, Fault | None]] = [
     (killed, None),
@@ -96,7 +73,7 @@ async def go_through(
             # Once it fires again, it has tried whatever it was going to try.
             (last,) = await proposed(debates, 1, utc_now() + timedelta(seconds=2.5))
             await lateness(debates, last)
-            assert (await victim.firings())["fired"] >= 1
+            assert (await firings(victim))["fired"] >= 1
             for topic_id in topics:
                 await lateness(debates, topic_id)
         return late

@@ -42,7 +42,7 @@ class Durable:
     name: str
     category: Category
     ack_wait_seconds: int = 5
-    """Short: a reactor that dies leaves its messages for as long; a slow one says it's at it."""
+    """For how long a reactor that dies leaves its messages; a slow one says that it's at it."""
     max_ack_pending: int = 256
 
     @property
@@ -60,7 +60,8 @@ class Durable:
 
 
 DURABLES = (
-    Durable("allocator", "topic"),
+    # A debate waits for its draw, which comes out the same however often it is made.
+    Durable("allocator", "topic", ack_wait_seconds=1),
     Durable("announcer", "topic"),
     # What waits for a slow guild counts as pending, and mustn't shut out the others.
     Durable("announcer_deliveries", "delivery", max_ack_pending=5000),
