@@ -113,11 +113,7 @@ class Play:
         await self.reaches(topic_id, Stage.DEBATING)
         self.screen.stage(Stage.DEBATING, f"{self.example.size} arguments in {ROUNDS} rounds")
         for round_no, arguments in enumerate(self.example.in_rounds()):
-            topic = await self._topic_when(
-                topic_id,
-                lambda topic, n=round_no: topic.round is not None and topic.round.round_no >= n,
-                f"round {round_no + 1}",
-            )
+            topic = await self._in_round(topic_id, round_no)
             self.screen.round(round_no, ROUNDS)
             opened_at = topic.debate_start_at + round_no * self.pace.round_takes
             for place, argument in enumerate(arguments):
@@ -147,6 +143,21 @@ class Play:
         )
         if topic.status is Stage.CANCELLED and stage is not Stage.CANCELLED:
             raise NeverHappenedError(f"{stage}: it was cancelled: {topic.cancelled_reason}")
+        return topic
+
+    async def _in_round(self, topic_id: str, round_no: int) -> TopicView:
+        """Wait until the topic is in this round or past it.
+
+        Raises NeverHappenedError, at once if the debate is over by then.
+        """
+        what = f"round {round_no + 1}"
+        topic = await self._topic_when(
+            topic_id,
+            lambda topic: topic.round is None or topic.round.round_no >= round_no,
+            what,
+        )
+        if topic.round is None:
+            raise NeverHappenedError(f"{what} wasn't seen: the debate is {topic.status} already")
         return topic
 
     async def _post(self, topic_id: str, agent_id: str, argument: ExampleArgument) -> None:
