@@ -9,6 +9,9 @@ from typing import Any, TypeVar
 
 LOOK_EVERY = 0.01  # seconds
 PRESSURE = Path("/proc/pressure/cpu")
+ATTEMPTS = 3
+"""Of tests that are `alone`: a machine may stand still for a moment, but what is late by its own
+fault is late in all of them."""
 
 FoundT = TypeVar("FoundT")
 

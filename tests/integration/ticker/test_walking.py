@@ -28,6 +28,7 @@ from moot.ticker.ranks import rank
 from moot.ticker.settings import TickerSettings
 from tests.support.debates import Debates, schedule
 from tests.support.hosted import Hosted, hosted
+from tests.support.waiting import ATTEMPTS
 
 NOWHERE = "postgresql://nobody@127.0.0.1:1/none"
 DRAW_KEY = "a draw key of some length, made up"
@@ -51,8 +52,6 @@ FIRED = get_args(Fired)
 
 
 ON_TIME = timedelta(milliseconds=100)
-ATTEMPTS = 3
-"""A machine may stand still for a moment; a ticker that is late is late in all of them."""
 
 
 def lateness(recorded: Recorded) -> timedelta:
