@@ -293,6 +293,30 @@ async def test_after_an_outage_transactions_grow_again_one_by_one(
     assert len(sizes) <= last.bit_length()
 
 
+async def test_a_transaction_that_takes_too_long_is_told_as_such(
+    pool: Pool, chronicle: InMemoryChronicle, waiter: PositionWaiter
+) -> None:
+    slow = True
+
+    async def apply(connection: Connection, _: Sequence[Recorded]) -> None:
+        if slow:
+            await connection.execute("SELECT pg_sleep(60)")
+
+    last = await record(chronicle, everything())
+    late = replace(DEBATES, name="late_v1", apply=apply)
+    scope = Scope(schema_of(DEBATES.name), transaction_timeout=timedelta(seconds=0.5))
+    runner = ProjectionRunner(late, chronicle, pool, Replica("one"), scope)
+
+    async def is_told() -> bool:
+        reason = await runner.readiness()
+        return reason is not None and reason.startswith("TransactionTimeoutError: ")
+
+    async with running(runner):
+        await until(is_told)
+        slow = False
+        await reached(waiter, last, ["late_v1"])
+
+
 async def test_a_projection_rests_while_another_applies_each_event(
     pool: Pool,
     chronicle: InMemoryChronicle,

@@ -137,6 +137,16 @@ def is_outage(error: BaseException) -> bool:
     return isinstance(error, OSError | TimeoutError | asyncpg.InternalClientError)
 
 
+def first_failure(error: BaseException) -> BaseException:
+    """Return why a connection was lost, where asyncpg knew it: what follows hides that."""
+    while isinstance(error, asyncpg.InterfaceError | asyncpg.PostgresConnectionError):
+        before = error.__cause__ or error.__context__
+        if before is None or not is_outage(before):
+            break
+        error = before
+    return error
+
+
 async def schema_problem(pool: Pool, tables: Collection[str]) -> str | None:
     """Say which of the views in `ops` are missing; None when all are there."""
     found = await pool.fetch("SELECT viewname FROM pg_catalog.pg_views WHERE schemaname = $1", OPS)

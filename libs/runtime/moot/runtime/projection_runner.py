@@ -9,7 +9,7 @@ import structlog
 
 from moot.runtime.checkpoint import Checkpoint, OwnershipLostError
 from moot.runtime.chronicle import Chronicle, ChronicleUnavailableError
-from moot.runtime.database import Connection, Pool, is_outage
+from moot.runtime.database import Connection, Pool, first_failure, is_outage
 from moot.runtime.projection import Projection
 from moot.runtime.projection_progress import Progress
 from moot.runtime.projection_scope import NothingServesError, Scope
@@ -83,7 +83,8 @@ class ProjectionRunner:
                     raise
                 if self._problem is None:
                     pause = FIRST_PAUSE_SECONDS
-                self._say(f"{type(error).__name__}: {error}")
+                failed = first_failure(error)
+                self._say(f"{type(failed).__name__}: {failed}")
                 self._progress.failed()
                 # Perhaps the transaction was too large for its time limit.
                 self._most = max(1, self._most // 2)
