@@ -30,7 +30,6 @@ from tests.support.tables import checkpoint_of, contents, schema_of
 from tests.support.waiting import in_time, until
 
 A_MINUTE = timedelta(minutes=1)
-HALVINGS = 3
 
 
 async def count(pool: Pool, table: str) -> int:
@@ -267,54 +266,6 @@ async def test_a_projection_that_raises_on_one_event_goes_on_with_the_rest(
     topics = [e.position for e in stored if e is not None and e.stream.category == "topic"]
     assert sorted([*seen, *parked]) == topics
     assert len(parked) == 6
-
-
-async def test_after_an_outage_transactions_grow_again_one_by_one(
-    pool: Pool, chronicle: InMemoryChronicle, waiter: PositionWaiter
-) -> None:
-    tries, sizes = 0, list[int]()
-
-    async def apply(_: Connection, batch: Sequence[Recorded]) -> None:
-        nonlocal tries
-        tries += 1
-        if tries <= HALVINGS:
-            raise ConnectionRefusedError("there is no PostgreSQL")
-        sizes.append(len(batch))
-
-    last = await record(chronicle, everything())
-    late = replace(DEBATES, name="late_v1", apply=apply)
-    scope = Scope(schema_of(DEBATES.name))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(projection_runner, "MOST_EVENTS", 2**HALVINGS)
-        runner = ProjectionRunner(late, chronicle, pool, Replica("one"), scope)
-    async with running(runner):
-        await reached(waiter, last, ["late_v1"])
-    assert sizes[0] == 1
-    assert len(sizes) <= last.bit_length()
-
-
-async def test_a_transaction_that_takes_too_long_is_told_as_such(
-    pool: Pool, chronicle: InMemoryChronicle, waiter: PositionWaiter
-) -> None:
-    slow = True
-
-    async def apply(connection: Connection, _: Sequence[Recorded]) -> None:
-        if slow:
-            await connection.execute("SELECT pg_sleep(60)")
-
-    last = await record(chronicle, everything())
-    late = replace(DEBATES, name="late_v1", apply=apply)
-    scope = Scope(schema_of(DEBATES.name), transaction_timeout=timedelta(seconds=0.5))
-    runner = ProjectionRunner(late, chronicle, pool, Replica("one"), scope)
-
-    async def is_told() -> bool:
-        reason = await runner.readiness()
-        return reason is not None and reason.startswith("TransactionTimeoutError: ")
-
-    async with running(runner):
-        await until(is_told)
-        slow = False
-        await reached(waiter, last, ["late_v1"])
 
 
 async def test_a_projection_rests_while_another_applies_each_event(
