@@ -48,7 +48,7 @@ async def test_debates_are_the_same_as_with_one_of_each(many: WholeMoot) -> None
 async def test_one_of_each_may_die_amid_a_debate(many: WholeMoot) -> None:
     example = small_debate("one of each dies")
     async with many.client(patience=PATIENCE) as client:
-        debate = play(client, many.keys, example, pace=TO_BE_KILLED)
+        debate = play(client, many.keys, example, pace=stretched(TO_BE_KILLED))
         playing = asyncio.create_task(debate.from_start_to_end())
         for name in REPLICAS:
             await until_moment(datetime.now(UTC) + BRISK.round_takes)
