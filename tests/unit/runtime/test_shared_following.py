@@ -33,15 +33,20 @@ class Counting(InMemoryChronicle):
         super().__init__(idle_seconds=0.05)
         self.followings = 0
         self.handed_out = 0
+        self.may_close = asyncio.Event()
+        self.may_close.set()
 
     async def follow(
         self, after: int, *, batch: int = 500, category: Category | None = None
     ) -> AsyncGenerator[Batch]:
         self.followings += 1
         async with aclosing(super().follow(after, batch=batch, category=category)) as batches:
-            async for found in batches:
-                self.handed_out += len(found.events)
-                yield found
+            try:
+                async for found in batches:
+                    self.handed_out += len(found.events)
+                    yield found
+            finally:
+                await self.may_close.wait()
 
 
 async def filled(events: int) -> Counting:
@@ -194,6 +199,26 @@ async def test_a_slow_reader_holds_nobody_up_for_long_and_misses_nothing() -> No
     assert chronicle.handed_out == handed_out + 1, "they have met again"
 
 
+async def test_who_meets_others_has_a_place_there_while_it_leaves_its_own_reading() -> None:
+    end = 8 * BATCH
+    chronicle = await filled(end)
+    shared = SharedFollowing(chronicle, patience=0.0)
+
+    async with (
+        aclosing(shared.follow(0, batch=BATCH)) as slow,
+        aclosing(shared.follow(0, batch=BATCH)) as fast,
+    ):
+        begun = [event.position for event in (await anext(slow)).events]
+        await positions(fast, end)
+        chronicle.may_close.clear()
+        going_on = asyncio.create_task(positions(slow, end))
+        await caught_up(fast)
+        chronicle.may_close.set()
+        assert begun + await going_on == list(range(1, end + 1))
+
+    assert chronicle.followings == 2
+
+
 async def test_nobody_is_left_behind_who_holds_up_none() -> None:
     end = 8 * BATCH
     chronicle = await filled(end)
@@ -213,6 +238,23 @@ async def test_nobody_is_left_behind_who_holds_up_none() -> None:
             await turn_of_others()
         assert await is_full()
         assert begun + await positions(one, end) == list(range(1, end + 1))
+
+    assert chronicle.followings == 1
+
+
+async def test_nobody_is_left_behind_for_news_that_there_is_nothing_new() -> None:
+    end = KEPT_EVENTS + BATCH
+    chronicle = await filled(end)
+    shared = SharedFollowing(chronicle, patience=0.0)
+
+    async with (
+        aclosing(shared.follow(0, batch=BATCH)) as slow,
+        aclosing(shared.follow(0, batch=BATCH)) as fast,
+    ):
+        begun = [event.position for event in (await anext(slow)).events]
+        assert await positions(fast, end) == list(range(1, end + 1))
+        await caught_up(fast)
+        assert begun + await positions(slow, end) == list(range(1, end + 1))
 
     assert chronicle.followings == 1
 

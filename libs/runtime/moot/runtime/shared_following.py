@@ -90,20 +90,35 @@ class SharedFollowing:
     ) -> AsyncGenerator[Batch]:
         """See `Chronicle.follow`. Only who asks for the same size and category shares."""
         position = after
-        while True:
-            reading = self._at(position, batch, category)
-            if reading is None:
-                source = self._chronicle.follow(position, batch=batch, category=category)
-                reading = _Reading(position, source, (batch, category), self._patience)
-                self._readings.append(reading)
-            async with aclosing(reading.read(position, self._rest_seconds)) as batches:
-                async for found in batches:
-                    if found.events:
-                        position = found.events[-1].position
-                    yield found
-                    if self._at(position, batch, category) not in {None, reading}:
-                        break  # met somebody who was here before
-            self._readings[:] = [each for each in self._readings if each.is_open]
+        reading = self._found(position, batch, category)
+        reader = reading.enter(position)
+        try:
+            while True:
+                async with aclosing(reading.read(reader, position, self._rest_seconds)) as batches:
+                    async for found in batches:
+                        if found.events:
+                            position = found.events[-1].position
+                        yield found
+                        if self._at(position, batch, category) not in {None, reading}:
+                            break  # met somebody who was here before
+                left, reading = (reading, reader), self._found(position, batch, category)
+                reader = reading.enter(position)  # before anything else can happen
+                await self._leave(*left)
+        finally:
+            await self._leave(reading, reader)
+
+    def _found(self, position: int, batch: int, category: Category | None) -> "_Reading":
+        """Return the reading that somebody there goes on in; a new one if there is none."""
+        reading = self._at(position, batch, category)
+        if reading is None:
+            source = self._chronicle.follow(position, batch=batch, category=category)
+            reading = _Reading(position, source, (batch, category), self._patience)
+            self._readings.append(reading)
+        return reading
+
+    async def _leave(self, reading: "_Reading", reader: object) -> None:
+        await reading.leave(reader)
+        self._readings[:] = [each for each in self._readings if each.is_open]
 
     def _at(self, position: int, batch: int, category: Category | None) -> "_Reading | None":
         return next(
@@ -150,40 +165,45 @@ class _Reading:
         """Whether who has everything up to `position` can go on from here."""
         return self.is_open and self._begins_after <= position <= self._ends_at
 
-    async def read(self, position: int, rest_seconds: float) -> AsyncGenerator[Batch]:
+    def enter(self, position: int) -> object:
+        """Keep a place for who goes on after `position`, until it leaves or is left behind."""
+        reader = object()
+        self._move(reader, self._place_of(position))
+        return reader
+
+    async def leave(self, reader: object) -> None:
+        """Give up a place. With the last one the reading ends."""
+        self._places.pop(reader, None)
+        self._tell()
+        if not self._places:
+            self._closing = True
+            self._fetching.cancel()
+            await asyncio.wait({self._fetching})
+
+    async def read(
+        self, reader: object, position: int, rest_seconds: float
+    ) -> AsyncGenerator[Batch]:
         """Yield what comes after `position`; ends where the reader has been left behind.
 
         Once it has everything, it looks for more at most every `rest_seconds`.
         """
-        reader = object()
         told = 0
         rest = _Rest(rest_seconds)
-        place = self._place_of(position)
-        try:
-            self._move(reader, place)
-            while place >= self._dropped:
-                if place < self._dropped + len(self._batches):
-                    found = self._from(place)
-                    place += len(found)
-                    self._move(reader, place)
-                    rest.begin()
-                    yield _after(position, _joined(found))
-                elif self._idle is not None and told != self._tellings:
-                    told = self._tellings
-                    yield self._idle
-                elif self._failure is not None:
-                    raise self._failure
-                elif not self.is_open:
-                    return
-                elif not await rest.taken():
-                    await self._changed.wait()
-        finally:
-            self._places.pop(reader, None)
-            self._tell()
-            if not self._places:
-                self._closing = True
-                self._fetching.cancel()
-                await asyncio.wait({self._fetching})
+        while (place := self._places.get(reader)) is not None:
+            if place < self._dropped + len(self._batches):
+                found = self._from(place)
+                self._move(reader, place + len(found))
+                rest.begin()
+                yield _after(position, _joined(found))
+            elif self._idle is not None and told != self._tellings:
+                told = self._tellings
+                yield self._idle
+            elif self._failure is not None:
+                raise self._failure
+            elif not self.is_open:
+                return
+            elif not await rest.taken():
+                await self._changed.wait()
 
     def _from(self, place: int) -> list[Batch]:
         """Return the batch at a place that there is, and those after it that it has room for."""
@@ -213,7 +233,8 @@ class _Reading:
         try:
             async with aclosing(source) as batches:
                 async for batch in batches:
-                    await self._make_room()
+                    if batch.events:
+                        await self._make_room()
                     self._add(batch)
                     await self._linger(batch)
         except Exception as error:  # noqa: BLE001 raised in everyone who reads this
