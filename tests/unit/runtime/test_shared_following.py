@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 
 from moot.contracts.envelope import Recorded
 from moot.contracts.ids import Position
@@ -64,6 +64,18 @@ async def positions(batches: AsyncGenerator[Batch], until: int) -> list[int]:
         if seen and seen[-1] >= until:
             break
     return seen
+
+
+@asynccontextmanager
+async def one_and_other(
+    shared: SharedFollowing,
+) -> AsyncGenerator[tuple[AsyncGenerator[Batch], AsyncGenerator[Batch]]]:
+    """Two that read from the beginning, in batches of which four are kept."""
+    async with (
+        aclosing(shared.follow(0, batch=BATCH)) as one,
+        aclosing(shared.follow(0, batch=BATCH)) as other,
+    ):
+        yield one, other
 
 
 async def caught_up(batches: AsyncGenerator[Batch]) -> Batch:
@@ -182,11 +194,8 @@ async def test_a_slow_reader_holds_nobody_up_for_long_and_misses_nothing() -> No
     chronicle = await filled(end)
     shared = SharedFollowing(chronicle, patience=0.01)
 
-    async with (
-        aclosing(shared.follow(0, batch=BATCH)) as slow,
-        aclosing(shared.follow(0, batch=BATCH)) as fast,
-    ):
-        begun = [event.position for event in (await anext(slow)).events]
+    async with one_and_other(shared) as (slow, fast):
+        begun = positions_of([await anext(slow)])[0]
         assert await positions(fast, end) == list(range(1, end + 1))
         assert begun + await positions(slow, end) == list(range(1, end + 1))
 
@@ -204,11 +213,8 @@ async def test_who_meets_others_has_a_place_there_while_it_leaves_its_own_readin
     chronicle = await filled(end)
     shared = SharedFollowing(chronicle, patience=0.0)
 
-    async with (
-        aclosing(shared.follow(0, batch=BATCH)) as slow,
-        aclosing(shared.follow(0, batch=BATCH)) as fast,
-    ):
-        begun = [event.position for event in (await anext(slow)).events]
+    async with one_and_other(shared) as (slow, fast):
+        begun = positions_of([await anext(slow)])[0]
         await positions(fast, end)
         chronicle.may_close.clear()
         going_on = asyncio.create_task(positions(slow, end))
@@ -227,12 +233,9 @@ async def test_nobody_is_left_behind_who_holds_up_none() -> None:
     async def is_full() -> bool:
         return chronicle.handed_out == BATCH + KEPT_EVENTS + BATCH  # of which one has to wait
 
-    async with (
-        aclosing(shared.follow(0, batch=BATCH)) as one,
-        aclosing(shared.follow(0, batch=BATCH)) as other,
-    ):
-        begun = [event.position for event in (await anext(one)).events]
-        assert [event.position for event in (await anext(other)).events] == begun
+    async with one_and_other(shared) as (one, other):
+        begun = positions_of([await anext(one)])[0]
+        assert positions_of([await anext(other)]) == [begun]
         await until(is_full)
         for _ in range(100):
             await turn_of_others()
@@ -247,11 +250,8 @@ async def test_nobody_is_left_behind_for_news_that_there_is_nothing_new() -> Non
     chronicle = await filled(end)
     shared = SharedFollowing(chronicle, patience=0.0)
 
-    async with (
-        aclosing(shared.follow(0, batch=BATCH)) as slow,
-        aclosing(shared.follow(0, batch=BATCH)) as fast,
-    ):
-        begun = [event.position for event in (await anext(slow)).events]
+    async with one_and_other(shared) as (slow, fast):
+        begun = positions_of([await anext(slow)])[0]
         assert await positions(fast, end) == list(range(1, end + 1))
         await caught_up(fast)
         assert begun + await positions(slow, end) == list(range(1, end + 1))
